@@ -1,0 +1,178 @@
+"""The settings of a run: defaults, then a TOML file, then flags; saved with every checkpoint.
+
+Every field can be set by a dotted flag (`--training.epochs 8`) and by the same name in the TOML
+file (`[training] epochs = 8`). `None` means that Ruach chooses, from the model's size, the
+language or the data, and says what it chose.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ruach_core.errors import UserError
+
+DEFAULT_DATA = Path("dataset/data")
+DEFAULT_MODELS = Path("models")
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DataConfig(_Section):
+    """Which clips take part, and how validation is held out of train."""
+
+    max_duration_s: float = Field(30.0, gt=0, le=30.0, description="longer clips are set aside")
+    min_duration_s: float = Field(0.2, ge=0, description="shorter clips are set aside")
+    validation_share: float = Field(
+        0.1, gt=0, lt=0.5, description="share of train held out where no validation split is given"
+    )
+    max_validation: int = Field(300, ge=1, description="at most so many clips are held out")
+
+
+class TrainingConfig(_Section):
+    """The optimisation."""
+
+    epochs: int = Field(8, ge=1, description="passes over the training clips")
+    learning_rate: float | None = Field(
+        None, gt=0, description="peak; by default from the model's size and its zero-shot WER"
+    )
+    warmup_share: float = Field(0.1, ge=0, lt=1, description="share of steps with a rising rate")
+    batch_size: int | None = Field(None, ge=1, description="clips per update, by the data's size")
+    micro_batch_s: float | None = Field(
+        None, gt=0, description="seconds of window in one forward pass; bounds memory"
+    )
+    weight_decay: float = Field(0.01, ge=0)
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    max_grad_norm: float = Field(1.0, gt=0)
+    patience: int = Field(3, ge=1, description="epochs without improvement before stopping")
+    precision: Literal["auto", "float32", "bf16", "fp16"] = "auto"
+    log_steps: int = Field(5, ge=1)
+    checkpoint_steps: int | None = Field(
+        None, ge=1, description="steps between checkpoints; by default at each epoch's end"
+    )
+    workers: int = Field(0, ge=0, description="processes that read audio beside the training")
+    max_steps: int | None = Field(None, ge=1, description="stop early, to try things out")
+    deterministic: bool = Field(True, description="same data, seed and machine: same model")
+
+
+class WindowConfig(_Section):
+    """How much audio one encoder pass sees."""
+
+    policy: Literal["trim", "full"] = "trim"
+    margin_s: float = Field(0.3, ge=0, le=30, description="least silence after each clip")
+    jitter_s: float = Field(1.3, ge=0, le=30, description="most extra silence, drawn per clip")
+    full_share: float = Field(
+        0.1, ge=0, le=1, description="share of clips trained in a full 30 s window"
+    )
+
+
+class AugmentConfig(_Section):
+    """SpecAugment over each clip's real frames (arXiv 1904.08779)."""
+
+    spec_augment: bool = True
+    time_masks: int = Field(2, ge=0)
+    time_mask_share: float = Field(0.05, ge=0, lt=1, description="of the clip, per mask at most")
+    frequency_masks: int = Field(2, ge=0)
+    frequency_mask_bins: int = Field(20, ge=0, description="mel bins per mask at most")
+
+
+class EvaluationConfig(_Section):
+    """Free-running decoding and what is chosen by it."""
+
+    metric: Literal["wer", "cer"] = Field("wer", description="chooses the best epoch (strict)")
+    max_new_tokens: int | None = Field(None, ge=1, le=444, description="from the data by default")
+    batch_s: float = Field(60.0, gt=0, description="seconds of window decoded at once")
+    zero_shot: bool = Field(True, description="measure the base model before training")
+    bootstrap: int = Field(1000, ge=100, description="resamples of the confidence interval")
+
+
+class ExportConfig(_Section):
+    """The model that leaves the run."""
+
+    format: str = "ctranslate2"
+    quantization: Literal["float16", "int8", "float32", "int8_float16", "int8_float32"] = "float16"
+    parity_clips: int = Field(60, ge=1, description="test clips that the parity gate decodes")
+    parity_threshold: float = Field(
+        0.02, ge=0, description="refuse an export whose WER is worse by more than this fraction"
+    )
+
+
+class RunConfig(_Section):
+    """Everything that decides a run."""
+
+    lang: str = Field(min_length=2, description="language code, as in `ruach langs list`")
+    data: Path = DEFAULT_DATA
+    model: str = "auto"
+    output: Path | None = None
+    seed: int = 42
+    options: dict[str, str] = Field(default_factory=dict, description="the pack's own options")
+    dataset: DataConfig = DataConfig()  # type: ignore[call-arg]
+    training: TrainingConfig = TrainingConfig()  # type: ignore[call-arg]
+    window: WindowConfig = WindowConfig()  # type: ignore[call-arg]
+    augment: AugmentConfig = AugmentConfig()  # type: ignore[call-arg]
+    evaluation: EvaluationConfig = EvaluationConfig()  # type: ignore[call-arg]
+    export: ExportConfig = ExportConfig()  # type: ignore[call-arg]
+
+    def digest(self) -> str:
+        """A digest of what decides the trained weights; a resumed run must have the same."""
+        data = self.model_dump(mode="json", exclude={"output", "export"})
+        return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
+
+
+def read_config_file(path: Path) -> dict[str, Any]:
+    """The settings of a TOML file.
+
+    Raises:
+        UserError: the file is missing or isn't TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file; --config takes a TOML file of settings") from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UserError(f"{path}: not a readable TOML file: {error}") from error
+
+
+def build_config(file: dict[str, Any], flags: dict[str, Any]) -> RunConfig:
+    """A RunConfig from a file's settings and flags; flags (dotted names) win.
+
+    Raises:
+        UserError: an unknown name or a value out of range; names the setting.
+    """
+    merged: dict[str, Any] = json.loads(json.dumps(file, default=str))
+    for name, value in flags.items():
+        if value is None:
+            continue
+        *parents, leaf = name.split(".")
+        section = merged
+        for parent in parents:
+            section = section.setdefault(parent, {})
+        section[leaf] = value
+    try:
+        return RunConfig.model_validate(merged)
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(map(str, e['loc']))}: {e['msg']} (got {e['input']!r})"
+            for e in error.errors()
+        )
+        raise UserError(f"settings: {problems}; see ruach train --help") from error
+
+
+def setting_names() -> dict[str, str]:
+    """Every dotted setting with a line of help: name -> description and default."""
+    names: dict[str, str] = {}
+    for name, info in RunConfig.model_fields.items():
+        section = info.annotation
+        if isinstance(section, type) and issubclass(section, BaseModel):
+            for leaf, leaf_info in section.model_fields.items():
+                choices = [str(c) for c in get_args(leaf_info.annotation) if isinstance(c, str)]
+                about = leaf_info.description or "|".join(choices)
+                names[f"{name}.{leaf}"] = f"{about} [default: {leaf_info.default}]".strip()
+    return names

@@ -1,0 +1,273 @@
+"""What flows through the pipeline, and the protocols for what plugins return.
+
+Only the standard library is imported here. Frozen dataclasses inside, pydantic at files only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Protocol, runtime_checkable
+
+Purpose = Literal["target", "score"]
+"""`target`: what the model is taught to write. `score`: what WER and CER compare."""
+
+Split = Literal["train", "validation", "test"]
+Severity = Literal["info", "warning", "error"]
+
+SAMPLING_RATE = 16_000
+"""Hz; every waveform inside Ruach is mono float32 at this rate."""
+
+
+@dataclass(frozen=True, slots=True)
+class Utterance:
+    """One clip and its text.
+
+    Attributes:
+        id: unique within its source; the audio path relative to the split's folder.
+        audio: path of the audio file.
+        transcript: the text as the source wrote it.
+        split: the split that the source put it in.
+        speaker_id: who speaks, or None where the source doesn't say.
+        start_s: where the clip starts in the file, in seconds; None for the whole file.
+        end_s: where it ends, in seconds; None for the whole file.
+        row: where the source describes it, for messages ("train/metadata.csv row 12").
+        duration_s: length in seconds, once the audio has been read.
+        reference: the `target` form of the transcript, once it has been normalised.
+    """
+
+    id: str
+    audio: Path
+    transcript: str
+    split: Split
+    speaker_id: str | None = None
+    start_s: float | None = None
+    end_s: float | None = None
+    row: str = ""
+    duration_s: float | None = None
+    reference: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hypothesis:
+    """What the model said for one utterance."""
+
+    utterance_id: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """A clip that takes no part in the run, and why. `reason` is a short stable code."""
+
+    utterance_id: str
+    split: str
+    reason: Literal[
+        "missing", "unreadable", "empty", "silent", "too-long", "too-short", "no-transcript",
+        "label-too-long", "outside-folder", "bad-row",
+    ]  # fmt: skip
+    detail: str
+    row: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that a check found in a set of texts.
+
+    Attributes:
+        check: name of the check.
+        severity: `error` stops a run, `warning` is printed, `info` is listed.
+        message: what was found, in one line, with its number.
+        remedy: what to do about it.
+        n: how many cases.
+        example: one case.
+    """
+
+    check: str
+    severity: Severity
+    message: str
+    remedy: str = ""
+    n: int = 0
+    example: str = ""
+
+
+@runtime_checkable
+class TextNormalizer(Protocol):
+    """Normalises text of one language; total and idempotent for both purposes."""
+
+    @property
+    def name(self) -> str:
+        """Name and version, as reports show it."""
+        ...
+
+    def normalize(self, text: str, *, purpose: Purpose) -> str:
+        """The text in its `target` or `score` form; never raises, whatever the input."""
+        ...
+
+
+class TextTokenizer(Protocol):
+    """The part of a tokenizer that a check may use."""
+
+    def encode(self, text: str) -> Sequence[int]:
+        """Token ids of the bare text, without special tokens."""
+        ...
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Text of the ids."""
+        ...
+
+
+@runtime_checkable
+class TokenizationCheck(Protocol):
+    """Looks at references as Whisper's tokenizer sees them."""
+
+    @property
+    def name(self) -> str:
+        """Short name, unique among checks."""
+        ...
+
+    def check(
+        self, utterances: Sequence[Utterance], tokenizer: TextTokenizer
+    ) -> Iterable[Finding]:
+        """Findings on the utterances; each has its `reference` filled."""
+        ...
+
+
+@runtime_checkable
+class DatasetLoader(Protocol):
+    """Reads one corpus layout."""
+
+    @property
+    def name(self) -> str:
+        """Short name, unique among loaders."""
+        ...
+
+    def detect(self, source: Path) -> bool:
+        """Whether the source has this layout; cheap, never raises on a readable path."""
+        ...
+
+    def splits(self, source: Path) -> Sequence[Split]:
+        """The splits that the source brings."""
+        ...
+
+    def read(self, source: Path, split: Split) -> Iterator[Utterance | SetAside]:
+        """The split's utterances, lazily; a row that can't be used comes as a SetAside.
+
+        Raises:
+            DataError: the split as a whole can't be read; names file, row and remedy.
+        """
+        ...
+
+
+@runtime_checkable
+class BaseModelSource(Protocol):
+    """Resolves a base model's name to a local folder in transformers' layout."""
+
+    @property
+    def name(self) -> str:
+        """Short name, unique among sources ("hub", "whisper-base-offline")."""
+        ...
+
+    def resolve(self, model: str, *, progress: bool = True) -> Path | None:
+        """The folder, fetched or built if need be; None where this source has no such model.
+
+        Raises:
+            UserError: the source has the model but can't give it now; names the remedy.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class MetricResult:
+    """One metric over a set of pairs; `value` is a fraction, percent only when printed."""
+
+    name: str
+    value: float
+    details: Mapping[str, float] = field(default_factory=dict)
+
+
+@runtime_checkable
+class Metric(Protocol):
+    """Compares references with hypotheses."""
+
+    @property
+    def name(self) -> str:
+        """Short name, unique among metrics ("wer")."""
+        ...
+
+    def compute(self, references: Sequence[str], hypotheses: Sequence[str]) -> MetricResult:
+        """The metric over the pairs; both sides are already normalised."""
+        ...
+
+
+@runtime_checkable
+class Exporter(Protocol):
+    """Turns a trained model's folder into one that some run time loads."""
+
+    @property
+    def name(self) -> str:
+        """Short name, unique among exporters ("ctranslate2")."""
+        ...
+
+    def export(self, model_dir: Path, output_dir: Path, *, quantization: str) -> None:
+        """Write the export into `output_dir`, an empty existing folder.
+
+        Raises:
+            UserError: the quantization isn't one of this exporter's.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RunInfo:
+    """What `ruach_before_train` is told: the run, just before its first step."""
+
+    lang: str
+    base_model: str
+    output_dir: Path
+    n_train: int
+    n_validation: int
+    n_test: int
+    train_hours: float
+    settings: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorRate:
+    """Pooled edit counts over a set of pairs, with a bootstrap confidence interval.
+
+    All rates are fractions. `low` and `high` bound the 95 % interval of `rate`, resampled over
+    utterances.
+    """
+
+    rate: float
+    low: float
+    high: float
+    substitutions: int
+    deletions: int
+    insertions: int
+    hits: int
+
+
+@dataclass(frozen=True, slots=True)
+class EvalReport:
+    """An evaluation of one model on one split.
+
+    `wer` and `cer` are strict (compare the `target` forms); `wer_folded` and `cer_folded` compare
+    the `score` forms. `loop_rate` is the share of hypotheses with a repetition loop.
+    """
+
+    lang: str
+    model: str
+    split: str
+    window: str
+    n_utterances: int
+    wer: ErrorRate
+    cer: ErrorRate
+    wer_folded: ErrorRate
+    cer_folded: ErrorRate
+    loop_rate: float
+    replacement_rate: float
+    runtime_s: float
+    normalizer: str
