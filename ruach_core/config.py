@@ -54,12 +54,11 @@ class TrainingConfig(_Section):
     patience: int = Field(3, ge=1, description="epochs without improvement before stopping")
     precision: Literal["auto", "float32", "bf16", "fp16"] = "auto"
     log_steps: int = Field(5, ge=1)
-    checkpoint_steps: int | None = Field(
-        None, ge=1, description="steps between checkpoints; by default at each epoch's end"
+    checkpoint_minutes: float = Field(
+        10.0, ge=0, description="longest time without a checkpoint; one is written at each epoch"
     )
     workers: int = Field(0, ge=0, description="processes that read audio beside the training")
     max_steps: int | None = Field(None, ge=1, description="stop early, to try things out")
-    deterministic: bool = Field(True, description="same data, seed and machine: same model")
 
 
 class WindowConfig(_Section):
@@ -67,7 +66,7 @@ class WindowConfig(_Section):
 
     policy: Literal["trim", "full"] = "trim"
     margin_s: float = Field(0.3, ge=0, le=30, description="least silence after each clip")
-    jitter_s: float = Field(1.3, ge=0, le=30, description="most extra silence, drawn per clip")
+    jitter_s: float = Field(1.3, ge=0, le=30, description="most extra silence, drawn per update")
     full_share: float = Field(
         0.1, ge=0, le=1, description="share of clips trained in a full 30 s window"
     )
@@ -89,7 +88,9 @@ class EvaluationConfig(_Section):
     metric: Literal["wer", "cer"] = Field("wer", description="chooses the best epoch (strict)")
     max_new_tokens: int | None = Field(None, ge=1, le=444, description="from the data by default")
     batch_s: float = Field(60.0, gt=0, description="seconds of window decoded at once")
-    zero_shot: bool = Field(True, description="measure the base model before training")
+    zero_shot_clips: int = Field(
+        60, ge=0, description="test clips on which the base model is measured; 0 leaves it out"
+    )
     bootstrap: int = Field(1000, ge=100, description="resamples of the confidence interval")
 
 
@@ -121,8 +122,8 @@ class RunConfig(_Section):
     export: ExportConfig = ExportConfig()  # type: ignore[call-arg]
 
     def digest(self) -> str:
-        """A digest of what decides the trained weights; a resumed run must have the same."""
-        data = self.model_dump(mode="json", exclude={"output", "export"})
+        """A digest of what decides the trained weights, data aside; a resumed run must have it too."""
+        data = self.model_dump(mode="json", exclude={"data", "output", "export"})
         return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
 
 

@@ -49,11 +49,18 @@ class PluginError(RuachError):
         self.plugin = plugin
         self.distribution = distribution
         self.hook = hook
+        self.reason = reason
         self.utterance_id = utterance_id
         where = f" at utterance {utterance_id!r}" if utterance_id else ""
         super().__init__(
             f"plugin {plugin!r} ({distribution}) failed in {hook}{where}: {reason}; "
             "report it to the plugin's maintainers, or uninstall the plugin"
+        )
+
+    def at(self, utterance_id: str) -> PluginError:
+        """The same error with the utterance named, for a caller that knows which one it was."""
+        return PluginError(
+            self.plugin, self.distribution, self.hook, self.reason, utterance_id=utterance_id
         )
 
 

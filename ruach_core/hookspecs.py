@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 
 import pluggy
 
+from ruach_core.types import HOOK_API as HOOK_API
+
 if TYPE_CHECKING:
     from ruach_core.types import (
         BaseModelSource,
@@ -26,9 +28,6 @@ if TYPE_CHECKING:
         TextNormalizer,
         TokenizationCheck,
     )
-
-HOOK_API = 1
-"""Raised when a hook or an argument is removed or renamed; packs state the one they were made for."""
 
 PROJECT = "ruach"
 hookspec = pluggy.HookspecMarker(PROJECT)

@@ -16,6 +16,10 @@ Purpose = Literal["target", "score"]
 Split = Literal["train", "validation", "test"]
 Severity = Literal["info", "warning", "error"]
 
+HOOK_API = 1
+"""Raised when a hook or an argument is removed or renamed; packs state the one they were made for.
+Here, not in `hookspecs`, so that packs can be listed without pluggy."""
+
 SAMPLING_RATE = 16_000
 """Hz; every waveform inside Ruach is mono float32 at this rate."""
 
@@ -25,10 +29,10 @@ class Utterance:
     """One clip and its text.
 
     Attributes:
-        id: unique within its source; the audio path relative to the split's folder.
+        id: unique within its source; the audio path relative to the source's folder.
         audio: path of the audio file.
         transcript: the text as the source wrote it.
-        split: the split that the source put it in.
+        split: the split that the source put it in; `validation` once it is held out of train.
         speaker_id: who speaks, or None where the source doesn't say.
         start_s: where the clip starts in the file, in seconds; None for the whole file.
         end_s: where it ends, in seconds; None for the whole file.
@@ -57,16 +61,20 @@ class Hypothesis:
     text: str
 
 
+SetAsideReason = Literal[
+    "missing", "unreadable", "empty", "silent", "too-long", "too-short", "no-transcript",
+    "label-too-long", "outside-folder", "bad-row", "split-conflict",
+]  # fmt: skip
+"""`split-conflict`: a speaker held out for validation says a sentence that is in train or test."""
+
+
 @dataclass(frozen=True, slots=True)
 class SetAside:
     """A clip that takes no part in the run, and why. `reason` is a short stable code."""
 
     utterance_id: str
     split: str
-    reason: Literal[
-        "missing", "unreadable", "empty", "silent", "too-long", "too-short", "no-transcript",
-        "label-too-long", "outside-folder", "bad-row",
-    ]  # fmt: skip
+    reason: SetAsideReason
     detail: str
     row: str = ""
 
@@ -127,9 +135,7 @@ class TokenizationCheck(Protocol):
         """Short name, unique among checks."""
         ...
 
-    def check(
-        self, utterances: Sequence[Utterance], tokenizer: TextTokenizer
-    ) -> Iterable[Finding]:
+    def check(self, utterances: Sequence[Utterance], tokenizer: TextTokenizer) -> Iterable[Finding]:
         """Findings on the utterances; each has its `reference` filled."""
         ...
 
@@ -255,7 +261,8 @@ class EvalReport:
     """An evaluation of one model on one split.
 
     `wer` and `cer` are strict (compare the `target` forms); `wer_folded` and `cer_folded` compare
-    the `score` forms. `loop_rate` is the share of hypotheses with a repetition loop.
+    the `score` forms. `loop_rate` is the share of hypotheses with a repetition loop;
+    `metrics` are those of plugins, beside wer and cer, on the strict forms.
     """
 
     lang: str
@@ -271,3 +278,4 @@ class EvalReport:
     replacement_rate: float
     runtime_s: float
     normalizer: str
+    metrics: tuple[MetricResult, ...] = ()

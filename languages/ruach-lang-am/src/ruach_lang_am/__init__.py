@@ -1,0 +1,1 @@
+"""Amharic for Ruach; `hooks` is the pack's only door."""

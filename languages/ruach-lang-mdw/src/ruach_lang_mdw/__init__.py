@@ -1,0 +1,1 @@
+"""Mboshi (Bantu C25) for Ruach."""

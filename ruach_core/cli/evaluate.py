@@ -1,0 +1,313 @@
+"""`ruach evaluate`: WER and CER of a model on one split of a dataset."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ruach_core.cli.language import choose_token, describe_token, parse_options
+from ruach_core.errors import DataError, UserError, require_extra
+
+if TYPE_CHECKING:
+    from ruach_core.data.corpus import Corpus
+    from ruach_core.evaluation.ct2_decode import Ct2Recognizer, ExportInfo, Window
+    from ruach_core.evaluation.metrics import PairedComparison
+    from ruach_core.evaluation.report import UtteranceRow
+    from ruach_core.plugins import Plugins
+    from ruach_core.types import EvalReport, Hypothesis, SetAside, Split, TextNormalizer, Utterance
+
+_PATH: Any = click.Path(path_type=Path)
+_SHOWN_SET_ASIDE = 5
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """The command's arguments; see the options' help."""
+
+    model: Path
+    lang: str | None
+    data: Path | None
+    split: Split
+    window: Window | None
+    compute_type: str
+    max_new_tokens: int | None
+    beam_size: int
+    batch_s: float
+    threads: int
+    output: Path | None
+    compare: Path | None
+    settings: tuple[str, ...]
+    as_json: bool
+
+
+@click.command()
+@click.argument("model", type=_PATH)
+@click.option("--lang", help="Language code; by default the one that the model was trained for.")
+@click.option(
+    "--data",
+    type=_PATH,
+    help="The dataset's folder; by default dataset/data, or else the pack's bundled sample.",
+)
+@click.option(
+    "--split",
+    type=click.Choice(["test", "validation", "train"]),
+    default="test",
+    show_default=True,
+    help="Which part of the dataset.",
+)
+@click.option(
+    "--window",
+    type=click.Choice(["trim", "full"]),
+    help="trim: as long as the clips. full: Whisper's 30 s. By default as the model was trained.",
+)
+@click.option("--compute-type", default="default", help="CTranslate2's: int8, float16, float32 ...")
+@click.option(
+    "--max-new-tokens", type=click.IntRange(1, 444), help="Most tokens in the text of a clip."
+)
+@click.option("--beam-size", type=click.IntRange(1, 50), default=1, help="1, the default: greedy.")
+@click.option(
+    "--batch-s",
+    type=click.FloatRange(min=1),
+    default=60.0,
+    show_default=True,
+    help="Seconds of window decoded at once; bounds memory.",
+)
+@click.option("--threads", type=click.IntRange(min=0), default=0, help="CPU threads.")
+@click.option("--output", type=_PATH, help="Write a table of the clips: a .csv or .jsonl file.")
+@click.option(
+    "--compare", type=_PATH, help="Paired test against another model's table (its --output)."
+)
+@click.option(
+    "--option",
+    "settings",
+    metavar="NAME=VALUE",
+    multiple=True,
+    help="One of the pack's own options, as `ruach langs info CODE` lists them; repeatable.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Write the report as JSON.")
+def evaluate(**arguments: Any) -> None:
+    """Measure WER and CER of MODEL, an export's folder, on one split of a dataset.
+
+    A folder in transformers' layout is converted first, which needs the train extra.
+    """
+    _run(_Request(**arguments))
+
+
+def _run(request: _Request) -> None:
+    from ruach_core.evaluation.ct2_decode import ExportInfo
+    from ruach_core.evaluation.report import build_rows, compare_rows, read_rows, write_rows
+    from ruach_core.plugins import Plugins
+
+    if request.output and request.output.suffix.lower() not in (".csv", ".jsonl"):
+        raise UserError(f"--output {request.output}: the name must end in .csv or .jsonl")
+    earlier = read_rows(request.compare) if request.compare else None
+    _check_model(request.model)
+    info = ExportInfo.read(request.model)
+    lang = request.lang or info.lang
+    if lang is None:
+        raise UserError(f"{request.model} doesn't say its language: give it with --lang CODE")
+    plugins = Plugins.load(lang)
+    normalizer = plugins.normalizer(parse_options(request.settings))
+    measured = _measure(request, info, plugins, normalizer)
+    plugins.after_evaluate(measured.report)
+    rows = build_rows(measured.utterances, measured.hypotheses, normalizer=normalizer)
+    if request.output:
+        write_rows(rows, request.output)
+    comparison = compare_rows(earlier, rows) if earlier is not None else None
+    if request.as_json:
+        click.echo(_to_json(request, measured, comparison))
+    else:
+        click.echo("\n".join(_to_lines(request, measured, rows, comparison)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    report: EvalReport
+    utterances: tuple[Utterance, ...]
+    hypotheses: list[Hypothesis]
+    set_aside: tuple[SetAside, ...]
+    notes: list[str]
+    whisper_language: str
+    compute_type: str
+    device: str
+
+
+def _measure(
+    request: _Request, info: ExportInfo, plugins: Plugins, normalizer: TextNormalizer
+) -> _Measured:
+    from ruach_core.evaluation.report import build_report
+
+    corpus = _read_split(request, plugins, normalizer)
+    utterances: tuple[Utterance, ...] = getattr(corpus, request.split)
+    if not utterances:
+        first = corpus.set_aside[:1]
+        why = f"; the first is set aside: {_describe(first[0])}" if first else ""
+        raise DataError(f"{corpus.source}: no usable clip in {request.split}{why}")
+    lang = plugins.lang or ""
+    token = choose_token(lang, info, plugins.manifest)
+    window = request.window or info.window
+    with _open_recognizer(request, info, token, plugins) as recognizer:
+        began = time.perf_counter()
+        with _progress(len(utterances), "decoding") as advance:
+            hypotheses = recognizer.decode_utterances(
+                utterances, window=window, batch_s=request.batch_s, on_progress=advance
+            )
+        runtime_s = time.perf_counter() - began
+        computed = recognizer.compute_type, recognizer.device
+    report = build_report(
+        utterances,
+        hypotheses,
+        normalizer=normalizer,
+        lang=lang,
+        model=str(request.model),
+        window=window,
+        runtime_s=runtime_s,
+        metrics=[metric for metric in plugins.metrics() if metric.name not in ("wer", "cer")],
+    )
+    notes = [*describe_token(lang, token, info, plugins.manifest), *corpus.notes]
+    return _Measured(report, utterances, hypotheses, corpus.set_aside, notes, token, *computed)
+
+
+def _read_split(request: _Request, plugins: Plugins, normalizer: TextNormalizer) -> Corpus:
+    from ruach_core.config import DataConfig
+    from ruach_core.data.read import read_corpus
+
+    source = _find_source(request.data, plugins)
+    return read_corpus(
+        source,
+        plugins,
+        normalizer=normalizer,
+        settings=DataConfig(),  # type: ignore[call-arg]
+        seed=0,
+        splits=[request.split],
+    )
+
+
+@contextmanager
+def _progress(length: int, label: str) -> Iterator[Callable[[int], None]]:
+    """A bar on standard error where a person looks on; gives what advances it."""
+    if not sys.stderr.isatty():
+        yield lambda _n: None
+        return
+    with click.progressbar(length=length, label=label, file=sys.stderr) as bar:
+        yield bar.update
+
+
+def _check_model(model: Path) -> None:
+    if not model.is_dir():
+        raise UserError(
+            f"{model}: no such folder; MODEL is the folder of an export, such as "
+            "models/whisper-am-ct2"
+        )
+
+
+def _find_source(data: Path | None, plugins: Plugins) -> Path:
+    """The dataset that was asked for, or the default one, or the pack's sample, with a note."""
+    from ruach_core.config import DEFAULT_DATA
+
+    if data is not None or DEFAULT_DATA.exists():
+        return data or DEFAULT_DATA
+    manifest, pack = plugins.manifest, plugins.pack
+    if manifest is None or manifest.sample is None or pack is None or pack.directory is None:
+        raise UserError(f"{DEFAULT_DATA}: no such dataset; give its folder with --data DIR")
+    kind = "synthetic" if manifest.sample.synthetic else "recorded"
+    click.echo(
+        f"no {DEFAULT_DATA} here: measuring on the bundled {kind} sample of {pack.distribution}",
+        err=True,
+    )
+    return pack.directory / manifest.sample.path
+
+
+@contextmanager
+def _open_recognizer(
+    request: _Request, info: ExportInfo, token: str, plugins: Plugins
+) -> Iterator[Ct2Recognizer]:
+    """The model, converted into a temporary folder first where it isn't an export."""
+    from ruach_core.evaluation.ct2_decode import Ct2Recognizer, is_export
+
+    with tempfile.TemporaryDirectory(prefix="ruach-") as temporary:
+        model = request.model
+        if not is_export(model) and (model / "config.json").is_file():
+            model = Path(temporary)
+            _convert(request.model, model, plugins)
+        yield Ct2Recognizer(
+            model,
+            language=token,
+            compute_type=request.compute_type,
+            max_new_tokens=request.max_new_tokens or info.max_new_tokens,
+            window_margin_s=info.window_margin_s,
+            beam_size=request.beam_size,
+            threads=request.threads,
+        )
+
+
+def _convert(model: Path, output: Path, plugins: Plugins) -> None:
+    from importlib.util import find_spec
+
+    for module in ("torch", "transformers"):
+        if find_spec(module) is None:
+            raise UserError(
+                f"{model} is in transformers' layout and must be converted: "
+                f"{require_extra(module, 'train')}; or give the folder of its export"
+            )
+    click.echo(f"converting {model} to CTranslate2 in a temporary folder", err=True)
+    plugins.exporter("ctranslate2").export(model, output, quantization="float32")
+
+
+def _to_lines(
+    request: _Request,
+    measured: _Measured,
+    rows: Sequence[UtteranceRow],
+    comparison: PairedComparison | None,
+) -> Iterator[str]:
+    from ruach_core.evaluation.report import percent, report_lines
+
+    yield from measured.notes
+    yield from report_lines(measured.report)
+    yield f"computed in {measured.compute_type} on {measured.device}"
+    if measured.set_aside:
+        yield f"{len(measured.set_aside)} clips set aside:"
+        yield from (f"  {_describe(clip)}" for clip in measured.set_aside[:_SHOWN_SET_ASIDE])
+        if len(measured.set_aside) > _SHOWN_SET_ASIDE:
+            yield f"  and {len(measured.set_aside) - _SHOWN_SET_ASIDE} more"
+    if request.output:
+        yield f"table of {len(rows)} clips: {request.output}"
+    if comparison is not None:
+        yield (
+            f"WER {percent(comparison.first_rate)} in {request.compare}, "
+            f"{percent(comparison.second_rate)} here: "
+            f"{comparison.verdict('that model', 'this model')}"
+        )
+
+
+def _to_json(request: _Request, measured: _Measured, comparison: PairedComparison | None) -> str:
+    from ruach_core.evaluation.report import report_to_dict
+
+    content = {
+        **report_to_dict(measured.report),
+        "whisper_language": measured.whisper_language,
+        "compute_type": measured.compute_type,
+        "device": measured.device,
+        "beam_size": request.beam_size,
+        "notes": measured.notes,
+        "set_aside": [asdict(clip) for clip in measured.set_aside],
+    }
+    if comparison is not None:
+        verdict = comparison.verdict(str(request.compare), str(request.model))
+        content["comparison"] = {**asdict(comparison), "verdict": verdict}
+    return json.dumps(content, ensure_ascii=False, indent=2)
+
+
+def _describe(clip: SetAside) -> str:
+    return f"{clip.utterance_id}: {clip.reason}, {clip.detail}" + (
+        f" ({clip.row})" if clip.row else ""
+    )

@@ -1,0 +1,112 @@
+"""`ruach train`: fine-tune, evaluate, export."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+_HELP = """Fine-tune Whisper for a language, measure it honestly and export it.
+
+\b
+DIR holds train/metadata.csv and test/metadata.csv, each with the columns
+file_name,transcription (and, better, speaker), and their audio:
+    dataset/data/train/metadata.csv    dataset/data/train/audio/0001.wav ...
+    dataset/data/test/metadata.csv     dataset/data/test/audio/0001.wav ...
+With no dataset in place, the sample bundled with the language pack is used.
+
+\b
+Examples:
+    ruach train --lang am
+    ruach train --lang am --data recordings --model whisper-small --epochs 10
+    ruach train --lang am --resume
+    ruach train --lang am --window.full_share 0.2 --training.batch_size 16
+
+Every setting can be given as --SECTION.NAME VALUE or in a TOML file (--config);
+--settings lists them all.
+"""
+
+
+def _show_settings(ctx: click.Context, _: click.Parameter, is_asked: bool) -> None:
+    if is_asked and not ctx.resilient_parsing:
+        from ruach_core.config import setting_names
+
+        for name, about in setting_names().items():
+            click.echo(f"--{name}\n    {about}")
+        ctx.exit()
+
+
+def _dotted_flags(arguments: tuple[str, ...]) -> dict[str, str]:
+    """`--section.name value` and `--section.name=value` as a mapping.
+
+    Raises:
+        click.UsageError: something else, or a setting without its value.
+    """
+    flags: dict[str, str] = {}
+    words = list(arguments)
+    while words:
+        word = words.pop(0)
+        name, has_value, value = word.removeprefix("--").partition("=")
+        if not word.startswith("--") or "." not in name:
+            raise click.UsageError(f"no such option or argument: {word} (see --help, --settings)")
+        if not has_value:
+            if not words:
+                raise click.UsageError(f"{word} needs a value")
+            value = words.pop(0)
+        flags[name] = value
+    return flags
+
+
+def _options(values: tuple[str, ...]) -> dict[str, str]:
+    pairs = [value.partition("=") for value in values]
+    for name, equals, _ in pairs:
+        if not equals:
+            raise click.UsageError(f"--option {name}: give NAME=VALUE")
+    return {name: value for name, _, value in pairs}
+
+
+def _setting(name: str, **kwargs: Any) -> Callable[..., Any]:
+    return click.option(f"--{name}", default=None, **kwargs)
+
+
+@click.command(
+    help=_HELP, context_settings={"ignore_unknown_options": True, "allow_extra_args": True}
+)
+@click.option("--lang", default=None, metavar="CODE", help="Language; see ruach langs list.")
+@_setting("data", metavar="DIR", help="Dataset folder.  [default: dataset/data]")
+@_setting("model", metavar="NAME|PATH", help="Base model: auto, whisper-small, a folder ...")
+@_setting("output", metavar="DIR", help="Model folder.  [default: models/whisper-CODE]")
+@_setting("epochs", type=int, help="Passes over the training clips.")
+@_setting("seed", type=int, help="Of everything random.")
+@click.option("--config", "config_file", metavar="FILE", help="TOML file of settings.")
+@click.option("--option", "pack_options", multiple=True, metavar="NAME=VALUE",
+              help="An option of the language pack; see ruach langs info CODE.")  # fmt: skip
+@click.option("--resume", is_flag=True, help="Go on from the last checkpoint.")
+@click.option("--overwrite", is_flag=True, help="Replace an earlier run's folders.")
+@click.option("--settings", is_flag=True, is_eager=True, expose_value=False,
+              callback=_show_settings, help="List every setting and exit.")  # fmt: skip
+@click.pass_context
+def train(
+    ctx: click.Context,
+    *,
+    config_file: str | None,
+    pack_options: tuple[str, ...],
+    resume: bool,
+    overwrite: bool,
+    epochs: int | None,
+    **named: Any,
+) -> None:
+    """Fine-tune Whisper on a folder of clips and transcripts."""
+    from pathlib import Path
+
+    from ruach_core.config import build_config, read_config_file
+    from ruach_core.training.console import Console
+    from ruach_core.training.run import train as run_training
+
+    file = read_config_file(Path(config_file)) if config_file else {}
+    if named["lang"] is None and "lang" not in file:
+        raise click.UsageError("--lang CODE is missing (ruach langs list shows the codes)")
+    flags: dict[str, Any] = {**named, "training.epochs": epochs, **_dotted_flags(tuple(ctx.args))}
+    flags.update({f"options.{name}": value for name, value in _options(pack_options).items()})
+    run_training(build_config(file, flags), Console(), resume=resume, overwrite=overwrite)

@@ -1,0 +1,1 @@
+"""From a data source to audited, normalised and split utterances, and to waveforms."""

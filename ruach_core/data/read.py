@@ -1,0 +1,285 @@
+"""Reads a data source whole: every clip decoded once, faulty ones set aside, splits settled."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import itertools
+import os
+import tempfile
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ruach_core.data.audio import AudioError, Waveform, load_audio
+from ruach_core.data.corpus import Clip, Corpus, describe_leaks, fingerprint
+from ruach_core.data.split import hold_out
+from ruach_core.errors import DataError
+from ruach_core.types import (
+    SAMPLING_RATE,
+    SetAside,
+    SetAsideReason,
+    Split,
+    TextNormalizer,
+    Utterance,
+)
+
+if TYPE_CHECKING:
+    from ruach_core.config import DataConfig
+    from ruach_core.plugins import Plugins
+
+SILENCE_DBFS = -60.0
+"""A clip whose highest sample, without its mean, is below this holds no speech."""
+MIN_TRAIN = 2
+_THREADS = 2
+_IN_FLIGHT = 16
+"""Clips being decoded or waiting to be taken; bounds memory."""
+
+OnProgress = Callable[[str, int, int], None]
+"""Told the stage ("read"), how many clips are done, and of how many."""
+
+
+def read_corpus(
+    source: Path,
+    plugins: Plugins,
+    *,
+    normalizer: TextNormalizer,
+    settings: DataConfig,
+    seed: int,
+    splits: Sequence[Split] | None = None,
+    on_progress: OnProgress | None = None,
+) -> Corpus:
+    """Read, decode, audit, normalise and split a data source.
+
+    A clip that is missing, unreadable, empty, silent (peak under `SILENCE_DBFS`), too long or too
+    short, or that has no transcript, is set aside; so is a row that can't be read. Where the
+    source has no validation split, one is held out of train, never of test (see `hold_out`).
+
+    Args:
+        source: the folder (or whatever a loader knows).
+        plugins: gives the loader.
+        normalizer: fills `reference` by its `target` form; its `score` form tells sentences apart.
+        settings: bounds on durations and the size of the validation split.
+        seed: chooses the clips held out.
+        splits: read only these, few clips or none as they may hold, and hold nothing out; by
+            default all.
+        on_progress: called after each clip.
+
+    Raises:
+        DataError: the source can't be read as a whole, or fewer than 2 train clips are usable.
+    """
+    loader = plugins.find_dataset_loader(source)
+    brought = [s for s in loader.splits(source) if splits is None or s in splits]
+    if not brought:
+        raise DataError(f"{source}: has no {' or '.join(splits or ['train'])} split")
+    rows = [row for split in brought for row in loader.read(source, split)]
+    clips: dict[Split, list[Clip]] = {"train": [], "validation": [], "test": []}
+    set_aside: list[SetAside] = []
+    texts = (_normalize(row, normalizer) for row in rows)
+    for n_done, item in enumerate(_in_parallel(_Audit(settings), texts), start=1):
+        if isinstance(item, SetAside):
+            set_aside.append(item)
+        else:
+            clips[item.utterance.split].append(item)
+        if on_progress is not None:
+            on_progress("read", n_done, len(rows))
+    notes: list[str] = []
+    if splits is None:
+        _check_enough(source, clips["train"], rows, set_aside)
+        if "validation" not in brought:
+            notes += _hold_out_validation(source, clips, set_aside, settings, seed)
+    notes += describe_leaks(clips)
+    if splits is None and not clips["test"]:
+        notes.append(
+            "no test split" + (" left" if "test" in brought else "")
+            + ": validation reports too, and flatters, since it also chooses the best epoch"
+        )  # fmt: skip
+    return Corpus(
+        source=source,
+        loader=loader.name,
+        train=tuple(clip.utterance for clip in clips["train"]),
+        validation=tuple(clip.utterance for clip in clips["validation"]),
+        test=tuple(clip.utterance for clip in clips["test"]),
+        set_aside=tuple(set_aside),
+        fingerprint=fingerprint(itertools.chain(*clips.values())),
+        has_own_validation="validation" in brought,
+        notes=tuple(notes),
+    )
+
+
+def write_set_aside(path: Path, items: Iterable[SetAside]) -> None:
+    """Write the clips that were set aside as CSV, in one move; a header alone where there are none.
+
+    Raises:
+        OSError: the folder can't be written to.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        # File names may hold bytes that aren't UTF-8; they are shown escaped.
+        with os.fdopen(
+            handle, "w", encoding="utf-8", errors="backslashreplace", newline=""
+        ) as file:
+            writer = csv.writer(file)
+            writer.writerow(["utterance_id", "split", "reason", "detail", "row"])
+            for item in items:
+                writer.writerow([item.utterance_id, item.split, item.reason, item.detail, item.row])
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def count_reasons(items: Iterable[SetAside]) -> str:
+    """How many were set aside for which reason, most first: "3 missing, 1 silent"."""
+    counts = Counter(item.reason for item in items)
+    return ", ".join(f"{n} {reason}" for reason, n in counts.most_common())
+
+
+def _normalize(row: Utterance | SetAside, normalizer: TextNormalizer) -> Clip | SetAside:
+    """Fill the reference; for the main thread alone, as plugins need not be thread-safe."""
+    if isinstance(row, SetAside):
+        return row
+    reference = normalizer.normalize(row.transcript, purpose="target")
+    sentence = normalizer.normalize(row.transcript, purpose="score")
+    if not reference.strip() or not sentence.strip():
+        is_blank = not row.transcript.strip()
+        detail = "the transcript is empty" if is_blank else "nothing left after normalisation"
+        return _aside(row, "no-transcript", detail)
+    return Clip(replace(row, reference=reference), sentence)
+
+
+class _Audit:
+    """Decodes one clip and judges it; usable in several threads."""
+
+    def __init__(self, settings: DataConfig) -> None:
+        self._settings = settings
+        # Segments of one recording share its file, which is hashed once.
+        self._digests: dict[Path, bytes] = {}
+
+    def __call__(self, clip: Clip | SetAside) -> Clip | SetAside:
+        if isinstance(clip, SetAside):
+            return clip
+        row, settings = clip.utterance, self._settings
+        try:
+            waveform = load_audio(
+                row.audio,
+                start_s=row.start_s,
+                end_s=row.end_s,
+                max_duration_s=settings.max_duration_s,
+            )
+            duration_s = len(waveform) / SAMPLING_RATE
+            if duration_s < settings.min_duration_s:
+                detail = f"{duration_s:.3f} s, shorter than {settings.min_duration_s:g} s"
+                return _aside(row, "too-short", detail)
+            if (level := _peak_dbfs(waveform)) < SILENCE_DBFS:
+                detail = f"highest sample at {level:.0f} dBFS, below {SILENCE_DBFS:.0f}"
+                return _aside(row, "silent", detail)
+            digest = self._digest(row.audio)
+        except AudioError as error:
+            return _aside(row, error.reason, error.detail)
+        except OSError as error:
+            return _aside(row, "unreadable", f"can't be read: {error.strerror or error}")
+        return replace(clip, utterance=replace(row, duration_s=duration_s), digest=digest)
+
+    def _digest(self, path: Path) -> bytes:
+        if path not in self._digests:
+            with path.open("rb") as file:
+                self._digests[path] = hashlib.file_digest(file, "sha256").digest()
+        return self._digests[path]
+
+
+def _aside(utterance: Utterance, reason: SetAsideReason, detail: str) -> SetAside:
+    return SetAside(utterance.id, utterance.split, reason, detail, utterance.row)
+
+
+def _peak_dbfs(waveform: Waveform) -> float:
+    # A constant offset is as silent as zeros.
+    peak = float(np.abs(waveform - waveform.mean(dtype=np.float64)).max())
+    return 20.0 * float(np.log10(peak)) if peak > 1e-10 else -200.0
+
+
+def _in_parallel(
+    audit: Callable[[Clip | SetAside], Clip | SetAside], clips: Iterable[Clip | SetAside]
+) -> Iterator[Clip | SetAside]:
+    """The results in the clips' order; only a few are under way at a time."""
+    pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="ruach-read")
+    waiting: deque[Future[Clip | SetAside]] = deque()
+    try:
+        for clip in clips:
+            waiting.append(pool.submit(audit, clip))
+            if len(waiting) >= _IN_FLIGHT:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _check_enough(
+    source: Path,
+    train: Sequence[Clip],
+    rows: Sequence[Utterance | SetAside],
+    set_aside: Sequence[SetAside],
+) -> None:
+    if len(train) >= MIN_TRAIN:
+        return
+    n_rows = sum(row.split == "train" for row in rows)
+    mine = [item for item in set_aside if item.split == "train"]
+    why = ""
+    if mine:
+        first = mine[0]
+        why = f": {count_reasons(mine)} (first, {first.row or first.utterance_id}: {first.detail})"
+    raise DataError(
+        f"{source}: only {len(train)} of {n_rows} train clips can be used{why}; "
+        f"training needs at least {MIN_TRAIN}"
+    )
+
+
+def _hold_out_validation(
+    source: Path,
+    clips: dict[Split, list[Clip]],
+    set_aside: list[SetAside],
+    settings: DataConfig,
+    seed: int,
+) -> list[str]:
+    """Move the clips that are held out from train to validation; what was done, as notes."""
+    train = clips["train"]
+    held = hold_out(
+        [clip.sentence for clip in train],
+        [clip.utterance.speaker_id for clip in train],
+        share=settings.validation_share,
+        at_most=settings.max_validation,
+        seed=seed,
+        avoid={clip.sentence for clip in clips["test"]},
+    )
+    if not held.validation:
+        raise DataError(
+            f"{source}: all {len(train)} train clips have the same sentence, so no validation "
+            "split can be held out; add other sentences or a validation split"
+        )
+    clips["train"] = [
+        clip for i, clip in enumerate(train) if i not in held.validation | held.conflicts
+    ]
+    clips["validation"] = [
+        replace(clip, utterance=replace(clip.utterance, split="validation"))
+        for i, clip in enumerate(train)
+        if i in held.validation
+    ]
+    set_aside += [
+        _aside(
+            train[i].utterance,
+            "split-conflict",
+            "its speaker is held out for validation, its sentence is in train or test",
+        )
+        for i in sorted(held.conflicts)
+    ]
+    return [held.note]

@@ -1,0 +1,39 @@
+"""Core's own normaliser, for packs that bring none: safe in any script.
+
+`target` changes nothing that a reader sees but white space. `score` also folds case, typed
+apostrophes and punctuation; a word is never split at a combining mark, and an apostrophe inside a
+word stays, since in many languages it is a consonant.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+from ruach_core import hookimpl
+from ruach_core.packs import core_version, find_packs, read_pack_toml
+from ruach_core.text.normalization import ChainNormalizer, clean_rules, surface_folds
+from ruach_core.text.unicode import UnicodeForm
+
+
+@hookimpl(trylast=True)
+def ruach_normalizer(lang: str) -> ChainNormalizer:
+    """The safe normaliser in the Unicode form that the language's pack declares."""
+    return build_normalizer(_declared_form(lang))
+
+
+@cache
+def build_normalizer(form: UnicodeForm) -> ChainNormalizer:
+    """The safe normaliser for one Unicode form."""
+    target = clean_rules(form, keep_joiners=True)
+    return ChainNormalizer(
+        name=f"core {core_version()} ({form})",
+        target=target,
+        score=target + surface_folds(form),
+    )
+
+
+def _declared_form(lang: str) -> UnicodeForm:
+    for record in find_packs():
+        if record.code == lang and record.directory is not None and record.problem is None:
+            return "NFD" if read_pack_toml(record.directory).get("unicode_form") == "NFD" else "NFC"
+    return "NFC"

@@ -1,0 +1,1 @@
+"""Decoding, error rates and reports; nothing in here loads torch or transformers."""

@@ -1,0 +1,370 @@
+"""Decoding with a CTranslate2 export: short windows, batches of like lengths, no torch.
+
+Whisper's decoder says when a text ends, but its encoder pays for silence: a 5 s clip in a 30 s
+window costs six times its share. CTranslate2 accepts windows below 3,000 frames, so in the `trim`
+policy a batch's window is its longest clip plus a margin. Only a model trained on such windows
+decodes them well; `full` is Whisper's own 30 s.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from ruach_core.data.audio import load_audio
+from ruach_core.errors import DataError, UserError
+from ruach_core.features import (
+    MAX_SAMPLES,
+    MAX_WINDOW_S,
+    FloatArray,
+    log_mel,
+    pad_waveform,
+    window_samples,
+)
+from ruach_core.models.special_tokens import MAX_NEW_TOKENS, SpecialTokens, WhisperTokenizer
+from ruach_core.types import SAMPLING_RATE, Hypothesis, Utterance
+
+Window = Literal["trim", "full"]
+
+DEFAULT_MARGIN_S = 1.0
+DEFAULT_BATCH_S = 60.0
+_BATCHES_IN_FLIGHT = 2
+"""Batches handed over at once: the next mels are computed while the model works."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExportInfo:
+    """What an export's `run.json` says about how to decode with it.
+
+    Attributes:
+        lang: the code that the model was trained for, or None where the folder doesn't say.
+        whisper_language: Whisper's own code in the prompt, or None.
+        window_margin_s: least silence behind a clip that the model was trained with.
+        max_new_tokens: the most tokens of text, chosen from the training data.
+        window: the policy that the model decodes best with: `trim` where it was trained on short
+            windows, `full` for any other Whisper.
+    """
+
+    lang: str | None = None
+    whisper_language: str | None = None
+    window_margin_s: float = DEFAULT_MARGIN_S
+    max_new_tokens: int = MAX_NEW_TOKENS
+    window: Window = "full"
+
+    @classmethod
+    def read(cls, model_dir: Path) -> ExportInfo:
+        """The information of an export's folder; defaults where there is no `run.json`.
+
+        Raises:
+            UserError: `run.json` is there but can't be used.
+        """
+        path = model_dir / "run.json"
+        if not path.is_file():
+            return cls()
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            margin_s = content.get("window_margin_s")
+            length = content.get("generation_length")
+            return cls(
+                lang=_optional_text(content.get("lang")),
+                whisper_language=_optional_text(content.get("whisper_language")),
+                window_margin_s=DEFAULT_MARGIN_S if margin_s is None else max(0.0, float(margin_s)),
+                max_new_tokens=MAX_NEW_TOKENS if length is None else _clamp_tokens(int(length)),
+                window="full" if margin_s is None or content.get("window") == "full" else "trim",
+            )
+        except (OSError, ValueError, TypeError, AttributeError) as error:
+            raise UserError(
+                f"{path}: not a readable run.json ({error}); mend it, or delete it and pass --lang"
+            ) from error
+
+
+@dataclass(frozen=True, slots=True)
+class DecodingBatch:
+    """Clips that are decoded together, by their index, in a window of `n_samples`."""
+
+    indices: list[int]
+    n_samples: int
+
+
+class Ct2Recognizer:
+    """Whisper in CTranslate2, for clips of at most 30 s.
+
+    The threads and the memory of the model are CTranslate2's own; nothing else is kept between
+    calls, so one recognizer serves any number of lists.
+    """
+
+    def __init__(
+        self,
+        model_dir: Path,
+        *,
+        language: str,
+        compute_type: str = "default",
+        max_new_tokens: int | None = None,
+        window_margin_s: float | None = None,
+        beam_size: int = 1,
+        threads: int = 0,
+        device: str = "auto",
+    ) -> None:
+        """Load the model.
+
+        Args:
+            model_dir: an export's folder: model.bin, config.json, tokenizer.json.
+            language: Whisper's own code of the prompt's language token.
+            compute_type: `default` keeps the saved type, or int8, float16, int8_float16 ...
+            max_new_tokens: the most tokens of text (1 to 444); by default the export's own.
+            window_margin_s: silence behind the longest clip of a batch in the `trim` window; by
+                default the export's own, else 1 s.
+            beam_size: 1 is greedy.
+            threads: CPU threads; 0 leaves it to CTranslate2.
+            device: `auto` takes a GPU where there is one, else `cpu` or `cuda`.
+
+        Raises:
+            UserError: the folder isn't an export, the compute type isn't supported on the device,
+                or the tokenizer has no such language.
+        """
+        info = ExportInfo.read(model_dir)
+        self.tokens = SpecialTokens.read(model_dir, language)
+        self.tokenizer = WhisperTokenizer.read(model_dir)
+        self._max_new_tokens = _clamp_tokens(max_new_tokens or info.max_new_tokens)
+        self._margin_s = info.window_margin_s if window_margin_s is None else window_margin_s
+        self._beam_size = beam_size
+        self._model = _load_model(model_dir, compute_type, threads=threads, device=device)
+
+    @property
+    def device(self) -> str:
+        """Where the model runs: "cpu" or "cuda"."""
+        return str(self._model.device)
+
+    @property
+    def compute_type(self) -> str:
+        """The type that CTranslate2 computes in, after `default` was resolved."""
+        return str(self._model.compute_type)
+
+    def decode(
+        self,
+        waveforms: Sequence[FloatArray],
+        *,
+        window: Window = "trim",
+        batch_s: float = DEFAULT_BATCH_S,
+        names: Sequence[str] | None = None,
+        on_progress: Callable[[int], None] | None = None,
+    ) -> list[str]:
+        """The text of each waveform, in their order.
+
+        Args:
+            waveforms: mono float32 at 16 kHz, each of shape (n_samples,) and at most 30 s.
+            window: `trim` or `full`.
+            batch_s: most seconds of window decoded at once; bounds memory.
+            names: what messages call the waveforms; by default "clip 1" and so on.
+            on_progress: called with the number of clips just done.
+
+        Raises:
+            DataError: a clip is longer than 30 s; names it.
+        """
+        ids = self.decode_ids(
+            waveforms, window=window, batch_s=batch_s, names=names, on_progress=on_progress
+        )
+        return [self.tokenizer.decode(row).strip() for row in ids]
+
+    def decode_ids(
+        self,
+        waveforms: Sequence[FloatArray],
+        *,
+        window: Window = "trim",
+        batch_s: float = DEFAULT_BATCH_S,
+        names: Sequence[str] | None = None,
+        on_progress: Callable[[int], None] | None = None,
+    ) -> list[list[int]]:
+        """The token ids of each waveform's text; arguments and errors as for `decode`."""
+        return self._run(
+            [len(waveform) for waveform in waveforms],
+            waveforms.__getitem__,
+            name=lambda i: names[i] if names else f"clip {i + 1}",
+            window=window,
+            batch_s=batch_s,
+            on_progress=on_progress,
+        )
+
+    def decode_utterances(
+        self,
+        utterances: Sequence[Utterance],
+        *,
+        window: Window = "trim",
+        batch_s: float = DEFAULT_BATCH_S,
+        on_progress: Callable[[int], None] | None = None,
+    ) -> list[Hypothesis]:
+        """A hypothesis for each utterance, in their order; audio is read one batch at a time.
+
+        Args:
+            utterances: clips of at most 30 s, each with its `duration_s`.
+            window: `trim` or `full`.
+            batch_s: most seconds of window decoded at once.
+            on_progress: called with the number of clips just done.
+
+        Raises:
+            DataError: a clip can't be read, or is longer than 30 s; names it.
+        """
+
+        def load(i: int) -> FloatArray:
+            utterance = utterances[i]
+            return load_audio(utterance.audio, start_s=utterance.start_s, end_s=utterance.end_s)
+
+        ids = self._run(
+            [round((u.duration_s or 0.0) * SAMPLING_RATE) or len(load(i))
+             for i, u in enumerate(utterances)],
+            load,
+            name=lambda i: utterances[i].id,
+            window=window,
+            batch_s=batch_s,
+            on_progress=on_progress,
+        )  # fmt: skip
+        return [
+            Hypothesis(utterance.id, self.tokenizer.decode(row).strip())
+            for utterance, row in zip(utterances, ids, strict=True)
+        ]
+
+    def plan(
+        self, lengths: Sequence[int], *, window: Window, batch_s: float
+    ) -> list[DecodingBatch]:
+        """Batches for clips of these lengths (in samples), with the recognizer's own margin."""
+        return plan_batches(lengths, window=window, margin_s=self._margin_s, batch_s=batch_s)
+
+    def extract_features(self, waveforms: Sequence[FloatArray], n_samples: int) -> Any:
+        """Log-mels of the waveforms in one window, as CTranslate2's `StorageView`."""
+        import ctranslate2
+
+        n_mels = self._model.n_mels
+        mels = [log_mel(pad_waveform(wave, n_samples), n_mels=n_mels) for wave in waveforms]
+        return ctranslate2.StorageView.from_array(np.stack(mels))
+
+    def align(self, features: Any, ids: Sequence[list[int]], n_frames: Sequence[int]) -> Any:
+        """CTranslate2's alignment of each clip's tokens with its frames, by cross-attention.
+
+        Args:
+            features: the clips' mels, from `extract_features`.
+            ids: the tokens of each clip's text.
+            n_frames: frames of each clip without its padding.
+        """
+        start = self.tokens.prompt[:-1]
+        return self._model.align(features, start, [list(row) for row in ids], list(n_frames))
+
+    def _run(
+        self,
+        lengths: Sequence[int],
+        load: Callable[[int], FloatArray],
+        *,
+        name: Callable[[int], str],
+        window: Window,
+        batch_s: float,
+        on_progress: Callable[[int], None] | None,
+    ) -> list[list[int]]:
+        for i, length in enumerate(lengths):
+            if length > MAX_SAMPLES:
+                raise DataError(
+                    f"{name(i)}: {length / SAMPLING_RATE:.1f} s long, but one pass sees at most "
+                    f"{MAX_WINDOW_S:.0f} s; use ruach transcribe for long audio"
+                )
+        rows: list[list[int]] = [[] for _ in lengths]
+        in_flight: deque[tuple[DecodingBatch, Any]] = deque()
+
+        def collect() -> None:
+            batch, results = in_flight.popleft()
+            for i, result in zip(batch.indices, results, strict=True):
+                rows[i] = [t for t in result.result().sequences_ids[0] if t < self.tokens.end]
+            if on_progress:
+                on_progress(len(batch.indices))
+
+        for batch in self.plan(lengths, window=window, batch_s=batch_s):
+            features = self.extract_features([load(i) for i in batch.indices], batch.n_samples)
+            in_flight.append((batch, self._generate(features, len(batch.indices))))
+            if len(in_flight) >= _BATCHES_IN_FLIGHT:
+                collect()
+        while in_flight:
+            collect()
+        return rows
+
+    def _generate(self, features: Any, n_clips: int) -> Any:
+        return self._model.generate(
+            features,
+            [self.tokens.prompt] * n_clips,
+            asynchronous=True,
+            beam_size=self._beam_size,
+            max_length=ct2_max_length(self._max_new_tokens),
+            suppress_tokens=[-1],
+        )
+
+
+def ct2_max_length(max_new_tokens: int) -> int:
+    """The `max_length` that makes CTranslate2 generate up to `max_new_tokens` tokens.
+
+    It generates at most min(max_length / 2, max_length - 3) tokens after a prompt of four
+    (CTranslate2, src/models/whisper.cc), so its default of 448 cuts a text at 224 tokens.
+    """
+    return max(2 * max_new_tokens, max_new_tokens + 3)
+
+
+def plan_batches(
+    lengths: Sequence[int], *, window: Window, margin_s: float, batch_s: float
+) -> list[DecodingBatch]:
+    """Clips of like lengths together, the longest first, so that memory peaks at once.
+
+    Args:
+        lengths: samples of each clip.
+        window: `trim` or `full`.
+        margin_s: silence behind a batch's longest clip in the `trim` window.
+        batch_s: most seconds of window in a batch; a single clip always fits.
+    """
+    batches: list[DecodingBatch] = []
+    for i in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
+        current = batches[-1] if batches else None
+        if current and (len(current.indices) + 1) * current.n_samples <= batch_s * SAMPLING_RATE:
+            current.indices.append(i)
+            continue
+        n_samples = window_samples(lengths[i] / SAMPLING_RATE, margin_s=margin_s)
+        batches.append(DecodingBatch([i], MAX_SAMPLES if window == "full" else n_samples))
+    return batches
+
+
+def is_export(folder: Path) -> bool:
+    """Whether a folder looks like a CTranslate2 export."""
+    return (folder / "model.bin").is_file()
+
+
+def _load_model(model_dir: Path, compute_type: str, *, threads: int, device: str) -> Any:
+    import ctranslate2
+
+    if not is_export(model_dir):
+        raise UserError(
+            f"{model_dir}: no model.bin there; MODEL is the folder of an export, such as "
+            "models/whisper-am-ct2"
+        )
+    # A type that the device lacks is replaced with a warning on stderr; reports show what is used.
+    log_level = ctranslate2.get_log_level()
+    ctranslate2.set_log_level(logging.ERROR)
+    try:
+        model = ctranslate2.models.Whisper(
+            str(model_dir), device=device, compute_type=compute_type, intra_threads=threads
+        )
+    except (RuntimeError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"{model_dir}: CTranslate2 can't load the model: {reason}") from error
+    finally:
+        ctranslate2.set_log_level(log_level)
+    if not model.is_multilingual:
+        raise UserError(f"{model_dir}: an English-only Whisper; Ruach needs a multilingual one")
+    return model
+
+
+def _clamp_tokens(n_tokens: int) -> int:
+    return max(1, min(n_tokens, MAX_NEW_TOKENS))
+
+
+def _optional_text(value: object) -> str | None:
+    return str(value) if value else None

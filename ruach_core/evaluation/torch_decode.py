@@ -1,0 +1,139 @@
+"""Free-running greedy decoding of a model in memory, in trimmed or full windows.
+
+transformers' own `generate` pads short mels with zeros, which isn't silence; here the waveform is
+padded, as in training and as CTranslate2 sees it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from ruach_core.data.audio import load_audio
+from ruach_core.features import MAX_SAMPLES, log_mel, pad_waveform, window_samples
+from ruach_core.models.special_tokens import SpecialTokens, WhisperTokenizer
+from ruach_core.types import SAMPLING_RATE, Hypothesis, Utterance
+
+if TYPE_CHECKING:
+    import torch
+
+Window = Literal["trim", "full"]
+
+
+class TorchRecognizer:
+    """Greedy decoding with a `WhisperForConditionalGeneration` that allows short windows."""
+
+    def __init__(
+        self,
+        model: Any,
+        tokenizer: WhisperTokenizer,
+        tokens: SpecialTokens,
+        *,
+        max_new_tokens: int,
+        window_margin_s: float,
+        batch_s: float = 60.0,
+    ) -> None:
+        """Suppressed tokens are read from the model's generation config."""
+        self._model = model
+        self._tokenizer = tokenizer
+        self._tokens = tokens
+        self._max_new_tokens = max_new_tokens
+        self._margin_s = window_margin_s
+        self._batch_s = batch_s
+
+    def decode(
+        self,
+        utterances: Sequence[Utterance],
+        *,
+        window: Window = "trim",
+        on_progress: Callable[[int], None] | None = None,
+    ) -> list[Hypothesis]:
+        """A hypothesis for each utterance, in their order.
+
+        Args:
+            utterances: clips of at most 30 s, each with its `duration_s`.
+            window: `trim` pads to the batch's longest clip and a margin, `full` to 30 s.
+            on_progress: called with the number of clips just done.
+        """
+        import torch
+
+        was_training = self._model.training
+        self._model.eval()
+        texts: dict[int, str] = {}
+        with torch.inference_mode():
+            for batch, n_samples in self._batches(utterances, window):
+                features = self._features([utterances[i] for i in batch], n_samples)
+                for i, ids in zip(batch, self._greedy(features), strict=True):
+                    texts[i] = self._tokenizer.decode(ids).strip()
+                if on_progress:
+                    on_progress(len(batch))
+        self._model.train(was_training)
+        return [Hypothesis(u.id, texts[i]) for i, u in enumerate(utterances)]
+
+    def _batches(
+        self, utterances: Sequence[Utterance], window: Window
+    ) -> list[tuple[list[int], int]]:
+        """Indices of like lengths with their window; longest first, so memory peaks at once."""
+        order = sorted(range(len(utterances)), key=lambda i: -(utterances[i].duration_s or 30.0))
+        batches: list[tuple[list[int], int]] = []
+        for i in order:
+            longest = batches[-1][1] if batches else 0
+            if batches and (len(batches[-1][0]) + 1) * longest <= self._batch_s * SAMPLING_RATE:
+                batches[-1][0].append(i)
+                continue
+            duration_s = utterances[i].duration_s or 30.0
+            n_samples = window_samples(duration_s, margin_s=self._margin_s)
+            batches.append(([i], MAX_SAMPLES if window == "full" else n_samples))
+        return batches
+
+    def _features(self, utterances: Sequence[Utterance], n_samples: int) -> torch.Tensor:
+        import torch
+
+        n_mels = self._model.config.num_mel_bins
+        mels = [
+            log_mel(
+                pad_waveform(load_audio(u.audio, start_s=u.start_s, end_s=u.end_s), n_samples),
+                n_mels=n_mels,
+            )
+            for u in utterances
+        ]
+        return torch.from_numpy(np.stack(mels)).to(self._model.device, self._model.dtype)
+
+    def _greedy(self, features: torch.Tensor) -> list[list[int]]:
+        """Token ids of each clip, prompt and end left out."""
+        import torch
+
+        model, end = self._model, self._tokens.end
+        encoded = model.get_encoder()(features)
+        prompt = torch.tensor([self._tokens.prompt] * len(features), device=features.device)
+        always, at_first = self._suppressed()
+        rows: list[list[int]] = [[] for _ in features]
+        is_done = np.zeros(len(features), dtype=bool)
+        step_ids, cache = prompt, None
+        for n in range(self._max_new_tokens):
+            output = model(
+                encoder_outputs=encoded,
+                decoder_input_ids=step_ids,
+                past_key_values=cache,
+                use_cache=True,
+            )
+            cache = output.past_key_values
+            logits = output.logits[:, -1].float()
+            logits[:, always] = -torch.inf
+            if n == 0:
+                logits[:, at_first] = -torch.inf
+            chosen = logits.argmax(-1)
+            for row, token in enumerate(chosen.tolist()):
+                is_done[row] |= token == end
+                if not is_done[row]:
+                    rows[row].append(token)
+            if is_done.all():
+                break
+            step_ids = chosen[:, None]
+        return rows
+
+    def _suppressed(self) -> tuple[list[int], list[int]]:
+        config = self._model.generation_config
+        return list(config.suppress_tokens or []), list(config.begin_suppress_tokens or [])

@@ -1,0 +1,1 @@
+"""The model that leaves a run: transformers' folder, export, parity gate, model card."""

@@ -1,0 +1,263 @@
+"""What a model says of itself: `run.json` for programs, a model card for people."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+from ruach_core.config import RunConfig
+from ruach_core.evaluation.report import percent, report_to_dict
+from ruach_core.types import ErrorRate, EvalReport, Utterance
+
+if TYPE_CHECKING:
+    from ruach_core.export.parity import ParityRow
+    from ruach_core.manifest import PackManifest
+    from ruach_core.packs import PackRecord
+    from ruach_core.training.checkpoint import Progress
+    from ruach_core.training.loop import Plan
+    from ruach_core.training.preparation import Prepared
+
+_PACKAGES = (
+    "ruach-core", "torch", "transformers", "accelerate", "ctranslate2", "faster-whisper", "jiwer",
+    "unicodedata2",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """Everything that a finished training has to say."""
+
+    config: RunConfig
+    manifest: PackManifest
+    pack: PackRecord | None
+    base_model: str
+    is_sample: bool
+    sample_note: str
+    prepared: Prepared
+    plan: Plan
+    progress: Progress
+    report: EvalReport
+    base_report: EvalReport | None
+    verdict: str
+
+
+def run_json(record: RunRecord, parity: Sequence[ParityRow]) -> str:
+    """The run as JSON; rates are fractions.
+
+    `lang`, `whisper_language`, `window`, `window_margin_s` and `generation_length` are what
+    `ruach evaluate` and `ruach transcribe` read.
+    """
+    prepared, plan, progress = record.prepared, record.plan, record.progress
+    content: dict[str, Any] = {
+        "lang": record.config.lang,
+        "whisper_language": prepared.tokens.whisper_language,
+        "window": record.report.window,
+        "window_margin_s": record.config.window.margin_s,
+        "generation_length": prepared.max_new_tokens,
+        "base_model": record.base_model,
+        "is_sample": record.is_sample,
+        "data": {
+            "source": record.config.data.name if not record.is_sample else "bundled sample",
+            "fingerprint": prepared.corpus.fingerprint,
+            "splits": {
+                "train": _split_facts(prepared.train),
+                "validation": _split_facts(prepared.validation),
+                "test": _split_facts(prepared.test),
+            },
+            "n_set_aside": len(prepared.set_aside),
+            "notes": list(prepared.corpus.notes),
+        },
+        "tokens": asdict(prepared.budget),
+        "chosen": {
+            "learning_rate": plan.learning_rate,
+            "batch_size": plan.batch_size,
+            "micro_batch_s": plan.micro_batch_s,
+            "precision": plan.precision,
+        },
+        "settings": record.config.model_dump(mode="json", exclude={"data", "output", "model"}),
+        "history": progress.history,
+        "best_epoch": progress.best_epoch,
+        "training_seconds": round(progress.seconds, 1),
+        "test": report_to_dict(record.report),
+        "zero_shot": report_to_dict(record.base_report) if record.base_report else None,
+        "comparison": record.verdict,
+        "parity": [asdict(row) for row in parity],
+        "versions": versions(record),
+    }
+    return json.dumps(content, ensure_ascii=False, indent=1) + "\n"
+
+
+def versions(record: RunRecord) -> dict[str, str]:
+    """Versions of what made the model."""
+    found = {"python": platform.python_version()}
+    for name in _PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    if record.pack is not None:
+        found[record.pack.distribution] = record.pack.version
+    return found
+
+
+def model_card(record: RunRecord, parity: Sequence[ParityRow]) -> str:
+    """The model card, in Markdown with the metadata header that model hubs read."""
+    config, manifest = record.config, record.manifest
+    sections = [
+        _header(record),
+        f"# Whisper for {manifest.name} ({config.lang})",
+        _warning(record),
+        f"`{record.base_model}` fine-tuned for {manifest.name} with Ruach. Language token: "
+        f"`<|{manifest.whisper_language}|>`{_borrowed(record)}.",
+        "## Results",
+        _results_table(record),
+        record.verdict and f"On the clips that both decoded: {record.verdict}.",
+        _reading_note(record),
+        "## Export and parity",
+        _parity_table(parity),
+        "## Data",
+        _data_section(record),
+        "## Settings",
+        _settings_table(record),
+        "## Versions",
+        ", ".join(f"{name} {number}" for name, number in versions(record).items()),
+        "## Use",
+        f"```\nruach transcribe recording.wav --model FOLDER --lang {config.lang}\n```",
+    ]
+    return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def _header(record: RunRecord) -> str:
+    rate = record.report.wer.rate
+    lines = [
+        "---",
+        f"language: {record.config.lang}",
+        "library_name: transformers",
+        "pipeline_tag: automatic-speech-recognition",
+        f"base_model: {json.dumps(record.base_model)}",
+        "license: other",
+        "license_name: to-be-chosen",
+        "tags: [whisper, ruach]",
+        "metrics: [wer, cer]",
+        f"# strict {record.report.split} WER: {rate:.4f}",
+        "---",
+    ]
+    return "\n".join(lines)
+
+
+def _warning(record: RunRecord) -> str:
+    if not record.is_sample:
+        return ""
+    return (
+        f"> **A demonstration, not a recognizer.** Trained on the sample that comes with the "
+        f"language pack ({record.sample_note}); the figures below are on that sample and say "
+        "nothing about real speech."
+    )
+
+
+def _borrowed(record: RunRecord) -> str:
+    manifest = record.manifest
+    if manifest.whisper_language == record.config.lang:
+        return ""
+    return (
+        f", borrowed ({manifest.whisper_language_reason}); language detection reports "
+        f"`{manifest.whisper_language}`"
+    )
+
+
+def _results_table(record: RunRecord) -> str:
+    rows = ["| model | window | clips | WER strict | WER folded | CER strict | CER folded |"]
+    rows.append("|---|---|---|---|---|---|---|")
+    for report in (record.base_report, record.report):
+        if report is not None:
+            cells = [
+                report.model,
+                "30 s" if report.window == "full" else "trimmed",
+                f"{report.n_utterances} {report.split}",
+                _interval(report.wer),
+                _interval(report.wer_folded),
+                _interval(report.cer),
+                _interval(report.cer_folded),
+            ]
+            rows.append(f"| {' | '.join(cells)} |")
+    return "\n".join(rows)
+
+
+def _interval(rate: ErrorRate) -> str:
+    return f"{percent(rate.rate)} ({100 * rate.low:.1f} to {100 * rate.high:.1f})"
+
+
+def _reading_note(record: RunRecord) -> str:
+    note = (
+        "In brackets: 95 % bootstrap interval over clips. *Strict* compares the text as the model "
+        "is taught to write it; *folded* also treats spelling variants, punctuation and case that "
+        f"are one word to a reader as equal. Normaliser: {record.report.normalizer}. "
+        f"Repetition loops in {percent(record.report.loop_rate)} of the clips."
+    )
+    if record.report.split != "test":
+        note += " There was no test split: this is the split that chose the best epoch, so the "
+        note += "figures flatter the model."
+    return note
+
+
+def _parity_table(parity: Sequence[ParityRow]) -> str:
+    if not parity:
+        return "The export has its own card."
+    rows = ["| window | computed in | clips | model WER | export WER | difference | same text |"]
+    rows.append("|---|---|---|---|---|---|---|")
+    for row in parity:
+        window = "30 s" if row.window == "full" else "trimmed"
+        rows.append(
+            f"| {window} | {row.compute_type} | {row.n_utterances} | {percent(row.model_wer)} | "
+            f"{percent(row.export_wer)} | {100 * row.difference:+.1f} points | "
+            f"{percent(1 - row.differing)} |"
+        )
+    return "\n".join(rows)
+
+
+def _data_section(record: RunRecord) -> str:
+    prepared = record.prepared
+    rows = ["| split | clips | hours | speakers |", "|---|---|---|---|"]
+    for name in ("train", "validation", "test"):
+        facts = _split_facts(getattr(prepared, name))
+        rows.append(
+            f"| {name} | {facts['n_utterances']} | {facts['hours']:.2f} | "
+            f"{facts['n_speakers'] or 'not given'} |"
+        )
+    rows.append(f"\nFingerprint (texts, splits, audio): `{prepared.corpus.fingerprint}`")
+    rows.append("\nLicence of the data: **to be filled in by whoever publishes this model**")
+    if prepared.set_aside:
+        rows.append(f"\n{len(prepared.set_aside)} clips were set aside; see `set_aside.csv`.")
+    rows += [f"\nNote: {note}" for note in prepared.corpus.notes]
+    return "\n".join(rows)
+
+
+def _settings_table(record: RunRecord) -> str:
+    config, plan = record.config, record.plan
+    facts: Mapping[str, object] = {
+        "epochs": f"{record.progress.epoch} run, the best was {record.progress.best_epoch}",
+        "learning rate": f"{plan.learning_rate:g}",
+        "clips per update": plan.batch_size,
+        "updates": record.progress.update,
+        "precision": plan.precision,
+        "window": f"{config.window.policy}, {percent(config.window.full_share)} of clips at 30 s",
+        "seed": config.seed,
+        "longest text decoded": f"{record.prepared.max_new_tokens} tokens",
+        "pack options": config.options or "defaults",
+        "seconds": round(record.progress.seconds),
+    }
+    return "\n".join(
+        ["| setting | value |", "|---|---|", *(f"| {k} | {v} |" for k, v in facts.items())]
+    )
+
+
+def _split_facts(utterances: Sequence[Utterance]) -> dict[str, Any]:
+    return {
+        "n_utterances": len(utterances),
+        "hours": round(sum(u.duration_s or 0.0 for u in utterances) / 3600, 4),
+        "n_speakers": len({u.speaker_id for u in utterances if u.speaker_id}),
+    }

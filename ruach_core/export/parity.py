@@ -1,0 +1,133 @@
+"""The parity gate: the export must write what the trained model writes.
+
+Both decode the same clips, in trimmed and in 30 s windows, and the export in each compute type
+that a user would load it in. The measure is the difference of the strict WERs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from ruach_core.errors import UserError
+from ruach_core.evaluation.ct2_decode import Ct2Recognizer
+from ruach_core.evaluation.metrics import count_edits, pool_counts
+from ruach_core.types import Hypothesis, TextNormalizer, Utterance
+
+Window = Literal["trim", "full"]
+WINDOWS: tuple[Window, ...] = ("trim", "full")
+Decode = Callable[[Window], Sequence[Hypothesis]]
+
+
+@dataclass(frozen=True, slots=True)
+class ParityRow:
+    """One comparison; WERs are strict fractions over the same clips.
+
+    `differing` is the share of clips whose text isn't the same to the letter.
+    """
+
+    window: Window
+    compute_type: str
+    n_utterances: int
+    model_wer: float
+    export_wer: float
+    differing: float
+
+    @property
+    def difference(self) -> float:
+        """How much worse the export is (negative: better)."""
+        return self.export_wer - self.model_wer
+
+
+def compute_types(quantization: str) -> tuple[str, ...]:
+    """What an export in this quantization is loaded as: its own type, and int8 for CPUs."""
+    return ("default",) if quantization.startswith("int8") else ("default", "int8")
+
+
+def measure_parity(
+    utterances: Sequence[Utterance],
+    *,
+    model_decode: Decode,
+    export_dir: Path,
+    language: str,
+    quantization: str,
+    max_new_tokens: int,
+    window_margin_s: float,
+    normalizer: TextNormalizer,
+) -> list[ParityRow]:
+    """Decode the clips with the model and with its export, in every window and compute type.
+
+    Args:
+        utterances: the clips, at most 30 s each.
+        model_decode: the trained model's hypotheses in a window.
+        export_dir: the export.
+        language: Whisper's own code in the prompt.
+        quantization: what the export was saved in.
+        max_new_tokens: as the model's.
+        window_margin_s: as the model's.
+        normalizer: of the language; strict WER compares its `target` forms.
+    """
+    expected = {window: [h.text for h in model_decode(window)] for window in WINDOWS}
+    rows = []
+    for compute_type in compute_types(quantization):
+        recognizer = Ct2Recognizer(
+            export_dir,
+            language=language,
+            compute_type=compute_type,
+            max_new_tokens=max_new_tokens,
+            window_margin_s=window_margin_s,
+        )
+        for window in WINDOWS:
+            texts = [h.text for h in recognizer.decode_utterances(utterances, window=window)]
+            pairs = list(zip(texts, expected[window], strict=True))
+            rows.append(
+                ParityRow(
+                    window=window,
+                    compute_type=recognizer.compute_type,
+                    n_utterances=len(utterances),
+                    model_wer=_wer(utterances, expected[window], normalizer),
+                    export_wer=_wer(utterances, texts, normalizer),
+                    differing=sum(a != b for a, b in pairs) / len(pairs),
+                )
+            )
+    return rows
+
+
+def check_parity(rows: Sequence[ParityRow], threshold: float) -> None:
+    """Refuse an export that is worse than the model by more than `threshold` (a fraction).
+
+    Raises:
+        UserError: names the worst row and what to do.
+    """
+    worst = max(rows, key=lambda row: row.difference)
+    if worst.difference > threshold:
+        raise UserError(
+            f"export refused: computed in {worst.compute_type}, {worst.window} window, its WER is "
+            f"{100 * worst.difference:.1f} points above the model's on {worst.n_utterances} clips "
+            f"(at most {100 * threshold:.1f}); try --export.quantization float32, or raise "
+            "--export.parity_threshold if that loss is acceptable"
+        )
+
+
+def parity_lines(rows: Sequence[ParityRow]) -> list[str]:
+    """The comparison as a table."""
+    lines = [
+        f"{'window':<7}{'computed in':<15}{'model WER':>10}{'export WER':>11}{'diff':>7}  texts"
+    ]
+    for row in rows:
+        lines.append(
+            f"{row.window:<7}{row.compute_type:<15}{100 * row.model_wer:>8.1f} %"
+            f"{100 * row.export_wer:>9.1f} %{100 * row.difference:>+7.1f}  "
+            f"{100 * (1 - row.differing):.0f} % identical"
+        )
+    return lines
+
+
+def _wer(
+    utterances: Sequence[Utterance], texts: Sequence[str], normalizer: TextNormalizer
+) -> float:
+    references = [normalizer.normalize(u.transcript, purpose="target") for u in utterances]
+    hypotheses = [normalizer.normalize(text, purpose="target") for text in texts]
+    return pool_counts(count_edits(references, hypotheses, unit="word")).rate

@@ -1,0 +1,1 @@
+"""Text: Unicode facts, rule chains, and what languages of one script share."""

@@ -1,0 +1,175 @@
+"""What languages in the Ethiopic script share: code points, wordspace, punctuation and its spacing.
+
+Packs compose the rules; none of them changes a fidel. Sources: Unicode's Ethiopic chapter (19.4)
+and names list; CLDR's punctuation exemplars of `am` and `ti`; usage in the Walta news corpus and
+the African Almanac text (both in geezorg/data) and in UDHR (eric-muller/udhr).
+
+Every pattern expects single spaces (`normalization.clean_rules` comes first) and leaves them.
+"""
+
+from __future__ import annotations
+
+import re
+
+from ruach_core.text.normalization import (
+    Rule,
+    replace_characters,
+    replace_pattern,
+    unicode_form,
+)
+from ruach_core.text.tables import read_table
+from ruach_core.text.unicode import collapse_spaces
+
+LETTERS = "\u1200-\u135a\u1380-\u138f\u2d80-\u2dde\uab01-\uab2e\U0001e7e0-\U0001e7fe"
+"""Ethiopic letters of all five blocks, as the inside of a regular expression's `[...]`."""
+
+NUMERALS = "\u1369-\u137c"
+"""Ethiopic digits and numbers, ፩ to ፼, likewise."""
+
+GEMINATION_MARKS = "\u135d\u135e\u135f"
+"""Combining gemination and vowel length marks (category Mn)."""
+
+TONAL_MARKS = "\u1390-\u1399"
+"""Zema chant notation (category So): symbols to Unicode, but they stand inside words."""
+
+_DASHES = "-\u2010\u2011\u2012\u2013\u2014\u2212"
+
+
+def strip_gemination_marks() -> Rule:
+    """U+135D..U+135F are pedagogical: deleted, never replaced by a space (CLDR am-am_FONIPA)."""
+    return replace_characters("gemination marks", dict.fromkeys(GEMINATION_MARKS, ""))
+
+
+def strip_tonal_marks() -> Rule:
+    """Chant notation deleted, for `score`: as a symbol it would become a space inside a word."""
+    return replace_pattern("tonal marks", f"[{TONAL_MARKS}]", "")
+
+
+def drop_section_marks() -> Rule:
+    """፠ and ፨ are ornaments between sections and paragraphs, not speech."""
+    spaces = str.maketrans("፠፨", "  ")
+    return Rule("section marks", lambda text: collapse_spaces(text.translate(spaces)))
+
+
+def unify_quotes() -> Rule:
+    """`"` for every double quotation mark (`tables/ethiopic_quotes.tsv`), `'` for single ones.
+
+    A space between an opening or closing mark and what it quotes goes too.
+    """
+    rows = read_table("ruach_core.text", "ethiopic_quotes.tsv", columns=("typed", "role", "source"))
+
+    def typed(*roles: str) -> str:
+        return "|".join(re.escape(row["typed"]) for row in rows if row["role"] in roles)
+
+    opening = re.compile(f"(?:^|(?<= ))(?:{typed('open')})+ ")
+    closing = re.compile(f" (?:{typed('close')})+(?=$|[ ።፣፤፥፦፧?!.,;:)])")
+    any_quote = re.compile(f"(?:{typed('open', 'close', 'any')})+")
+    singles = str.maketrans("‘’‛", "'''")
+
+    def apply(text: str) -> str:
+        text = closing.sub('"', opening.sub('"', text))
+        return any_quote.sub('"', text.translate(singles))
+
+    return Rule("quotes", apply)
+
+
+def time_colon() -> Rule:
+    """A wordspace between digits is the colon of a time of day, never a word break."""
+    return replace_pattern(
+        "time colon", f"(?<=[0-9])፡(?=[0-9])|(?<=[{NUMERALS}])፡(?=[{NUMERALS}])", ":"
+    )
+
+
+def double_colon_stop() -> Rule:
+    """Two wordspaces or colons, spaced or not, are a typed ።; `std::vector` is left alone."""
+    return replace_pattern("double colon", "(?!::[A-Za-z_])[፡:](?: ?[፡:])++", "።")
+
+
+def preface_colon() -> Rule:
+    """`፡-` and `:-` are the typed forms of ፦ U+1366; `:-)` is left alone."""
+    return replace_pattern("preface colon", f"[፡:][{_DASHES}]++(?![()])", "፦")
+
+
+def separate_words(*, comma_before_space: bool = False) -> Rule:
+    """The wordspace ፡ becomes a space.
+
+    Args:
+        comma_before_space: read a wordspace before a space as ፣, as Tigrinya writes it.
+    """
+    pattern = re.compile("፡(?= |$)")
+
+    def apply(text: str) -> str:
+        if comma_before_space:
+            text = pattern.sub("፣", text)
+        return collapse_spaces(text.replace("፡", " "))
+
+    return Rule("wordspace", apply)
+
+
+def unify_marks() -> tuple[Rule, ...]:
+    """Latin marks typed in Ethiopic text, and rare Ethiopic ones, become the usual ones.
+
+    ፧ is `?` (CLDR's exemplars list `?`); `,` and `;` after a letter are ፣ and ፤ (contested: some
+    editors keep them); `÷` after a letter is typed for ፥; two dots or more are an ellipsis.
+    """
+    after_letter = f"(?:(?<=[{LETTERS}{NUMERALS}])|(?<=[{LETTERS}][\"')\\]]))"
+    return (
+        replace_characters("question mark", {"፧": "?"}),
+        replace_pattern("comma", f"{after_letter} ?,(?![0-9])", "፣"),
+        replace_pattern("semicolon", f"{after_letter} ?;", "፤"),
+        replace_pattern("division sign", f"(?<=[{LETTERS}]) ?÷(?! ?[0-9])", "፥"),
+        replace_pattern("ellipsis", r"(?:\.(?=[.…])|…)[.…]*+", "..."),
+    )
+
+
+def sentence_stop(*, min_letters: int = 3) -> Rule:
+    """`.` after a whole Ethiopic word at a sentence's end is ።.
+
+    Args:
+        min_letters: shorter words may be abbreviations (ገጽ.), so their dot stays.
+    """
+    word = f"(?<![{LETTERS}])(?<![{LETTERS}]\\.)([{LETTERS}]{{{min_letters},}}+)"
+    return replace_pattern("sentence stop", f"{word} ?\\.(?=$|[ \"')\\]])", r"\1።")
+
+
+def space_marks() -> tuple[Rule, ...]:
+    """No space before a mark, repeats as one, and a space after it where a word follows.
+
+    A mark between digits (chapter and verse, 5፥3) takes no space.
+    """
+    digit = f"[0-9{NUMERALS}]"
+    return (
+        replace_pattern("space before mark", r" ?([።፣፤፥፦?!])(?: ?\1)*+", r"\1"),
+        replace_pattern(
+            "space after mark", rf"([።፣፤፦]|፥(?!(?<={digit}፥){digit}))(?=[\w(\[{{])", r"\1 "
+        ),
+        replace_pattern("space after ?!", f"([?!])(?=[{LETTERS}])", r"\1 "),
+    )
+
+
+def punctuation_rules(
+    *, comma_before_space: bool = False, min_sentence_letters: int = 3
+) -> tuple[Rule, ...]:
+    """The whole treatment of punctuation for `target`, in the order that the rules need.
+
+    Args:
+        comma_before_space: see `separate_words`.
+        min_sentence_letters: see `sentence_stop`.
+    """
+    return (
+        drop_section_marks(),
+        unify_quotes(),
+        time_colon(),
+        preface_colon(),
+        double_colon_stop(),
+        separate_words(comma_before_space=comma_before_space),
+        *unify_marks(),
+        sentence_stop(min_letters=min_sentence_letters),
+        *space_marks(),
+        Rule("spaces", collapse_spaces),
+    )
+
+
+def clean_marks() -> tuple[Rule, ...]:
+    """Gemination marks off, then NFC: a deleted mark can bring others next to their letter."""
+    return (strip_gemination_marks(), unicode_form("NFC"), Rule("spaces", collapse_spaces))

@@ -1,0 +1,189 @@
+"""Normalisers as chains of named rules: composed from a list, never inherited.
+
+A language pack picks rules from here and from its script's module, adds its own, and puts them in
+a `ChainNormalizer`. Every rule maps a text to a text, in time linear in its length.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from ruach_core.text import unicode
+from ruach_core.text.tables import parse_code_points, read_table
+from ruach_core.text.unicode import UnicodeForm
+from ruach_core.types import Purpose
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One step of a chain.
+
+    Attributes:
+        name: short name, as `ChainNormalizer.explain` shows it.
+        apply: the step; total.
+    """
+
+    name: str
+    apply: Callable[[str], str]
+
+
+@dataclass(frozen=True, slots=True)
+class ChainNormalizer:
+    """A TextNormalizer that applies one chain of rules a purpose.
+
+    For `score(target(x)) == score(x)` and idempotence, begin the `score` chain with the whole
+    `target` chain, and let the rules after it make nothing that the `target` chain would change.
+
+    Attributes:
+        name: name and version, as reports show it.
+        target: the rules for what the model is taught to write.
+        score: the rules for what WER and CER compare, from the raw text on.
+    """
+
+    name: str
+    target: tuple[Rule, ...]
+    score: tuple[Rule, ...]
+
+    def normalize(self, text: str, *, purpose: Purpose) -> str:
+        """The text in its `target` or `score` form."""
+        for rule in self.target if purpose == "target" else self.score:
+            text = rule.apply(text)
+        return text
+
+    def explain(self, text: str, *, purpose: Purpose) -> list[tuple[str, str]]:
+        """The rules that changed the text, each with the text after it."""
+        steps: list[tuple[str, str]] = []
+        for rule in self.target if purpose == "target" else self.score:
+            after = rule.apply(text)
+            if after != text:
+                steps.append((rule.name, after))
+            text = after
+        return steps
+
+
+def replace_characters(name: str, mapping: Mapping[str, str]) -> Rule:
+    """A rule that maps single code points to strings ("" deletes), in one pass."""
+    table = str.maketrans(dict(mapping))
+    return Rule(name, lambda text: text.translate(table))
+
+
+def replace_sequences(name: str, mapping: Mapping[str, str]) -> Rule:
+    """A rule that maps strings to strings in one pass from the left, longer ones first."""
+    longest_first = sorted(mapping, key=lambda sequence: (-len(sequence), sequence))
+    pattern = re.compile("|".join(map(re.escape, longest_first)))
+    return Rule(name, lambda text: pattern.sub(lambda match: mapping[match[0]], text))
+
+
+def replace_pattern(
+    name: str, pattern: str, replacement: str | Callable[[re.Match[str]], str]
+) -> Rule:
+    """A rule that replaces each match of a regular expression; it must run in linear time."""
+    compiled = re.compile(pattern)
+    return Rule(name, lambda text: compiled.sub(replacement, text))
+
+
+SPACES = Rule("spaces", unicode.collapse_spaces)
+"""White space of any kind becomes one space; none at the ends, so no line end is left."""
+
+
+def unicode_form(form: UnicodeForm) -> Rule:
+    """The declared Unicode form."""
+    return Rule(form, lambda text: unicode.normalize_form(text, form))
+
+
+def clean_rules(form: UnicodeForm, *, keep_joiners: bool = False) -> tuple[Rule, ...]:
+    """What every chain begins with: sound code points, nothing invisible, one form, plain spaces.
+
+    Args:
+        form: the pack's declared Unicode form.
+        keep_joiners: see `ruach_core.text.unicode.strip_invisible`.
+    """
+    return (
+        Rule("surrogates", unicode.repair_surrogates),
+        Rule("invisible", lambda text: unicode.strip_invisible(text, keep_joiners=keep_joiners)),
+        # After the deletions: they can bring a letter and its mark together.
+        unicode_form(form),
+        SPACES,
+    )
+
+
+def fold_case(form: UnicodeForm) -> Rule:
+    """Unicode case folding, back in the declared form (Unicode ch. 3.13)."""
+    return Rule("case", lambda text: unicode.normalize_form(text.casefold(), form))
+
+
+def unify_apostrophes() -> Rule:
+    """Quotation marks that are typed as apostrophes become `'` (`tables/apostrophes.tsv`)."""
+    return replace_characters("apostrophes", dict.fromkeys(_characters("apostrophes.tsv"), "'"))
+
+
+def drop_variation_selectors() -> Rule:
+    """Variation selectors go: they choose a glyph for the letter or symbol before them."""
+    return replace_characters(
+        "variation selectors", dict.fromkeys(_characters("variation_selectors.tsv"), "")
+    )
+
+
+def remove_punctuation(
+    *, between_letters: str = "'", between_digits: str = ".,:", after_digits: str = ""
+) -> Rule:
+    """Everything that no word is made of becomes a space; marks stay with their letters.
+
+    Args:
+        between_letters: characters that stay between two word characters ("'" in ng'ombe).
+        between_digits: characters that stay between two digits ("." in 3.14).
+        after_digits: characters that stay after a digit ("%").
+    """
+    inner, points, units = map(re.escape, (between_letters, between_digits, after_digits))
+    kept = f"{inner}{points}{units}"
+    parts: list[str] = []
+    if inner:
+        parts.append(f"(?<![^ {kept}])[{inner}]|[{inner}](?![^ {kept}])")
+    if points:
+        parts.append(f"(?<!\\d)[{points}]|[{points}](?!\\d)")
+    if units:
+        parts.append(f"(?<!\\d)[{units}]")
+    stranded = re.compile("|".join(parts) or r"(?!)")
+    spaces = _SpacesForPunctuation(between_letters + between_digits + after_digits)
+
+    def apply(text: str) -> str:
+        return unicode.collapse_spaces(stranded.sub(" ", text.translate(spaces)))
+
+    return Rule("punctuation", apply)
+
+
+def surface_folds(form: UnicodeForm, **kept: str) -> tuple[Rule, ...]:
+    """Case, apostrophes and punctuation folded, for `score` in any script.
+
+    Args:
+        form: the pack's declared Unicode form.
+        **kept: arguments of `remove_punctuation`.
+    """
+    return (
+        Rule("joiners", unicode.strip_invisible),
+        drop_variation_selectors(),
+        unicode_form(form),
+        fold_case(form),
+        unify_apostrophes(),
+        remove_punctuation(**kept),
+        # U+02BC is a letter, so it outlives the rule above, at the end of a word too.
+        replace_pattern("modifier apostrophe", "(?<=[^ 'ʼ])ʼ(?=[^ 'ʼ])", "'"),
+    )
+
+
+class _SpacesForPunctuation(dict[int, int | str]):
+    """A table for `str.translate` that decides each code point when it first comes up."""
+
+    def __init__(self, kept: str) -> None:
+        super().__init__((ord(char), char) for char in kept)
+
+    def __missing__(self, code_point: int) -> int | str:
+        self[code_point] = code_point if unicode.is_word_character(chr(code_point)) else " "
+        return self[code_point]
+
+
+def _characters(table: str) -> Sequence[str]:
+    rows = read_table("ruach_core.text", table, columns=("code_points", "name", "source"))
+    return [chr(c) for row in rows for c in parse_code_points(row["code_points"])]

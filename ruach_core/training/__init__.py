@@ -1,0 +1,1 @@
+"""Fine-tuning: plan of an epoch, batches, the loop, checkpoints."""

@@ -1,0 +1,234 @@
+"""Checkpoints: written aside, digested, renamed; anything else is ignored on resume.
+
+A checkpoint is a folder `checkpoint-<update>` of safetensors and JSON, with `COMPLETE.json` (size
+and SHA-256 of every other file) written last. A run killed at any moment leaves at most a
+`*.tmp` folder, which the next run removes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ruach_core.errors import UserError
+
+if TYPE_CHECKING:
+    import torch
+
+COMPLETE = "COMPLETE.json"
+PREFIX = "checkpoint-"
+
+
+@dataclass(slots=True)
+class Progress:
+    """Where a run stands; saved with each checkpoint.
+
+    Attributes:
+        epoch: epochs done.
+        batch: batches done in the epoch under way.
+        update: updates done in all.
+        loss_sum: summed loss since the epoch began, for the epoch's mean.
+        n_tokens: tokens that `loss_sum` is over.
+        window_loss: summed loss since the last logged line, and its tokens.
+        best_epoch: epoch with the best metric; 0 before the first evaluation.
+        best_metric: its value (a fraction).
+        epochs_without_gain: epochs since the best one.
+        history: what was logged, in order.
+        seconds: time spent in training and evaluation so far.
+    """
+
+    epoch: int = 0
+    batch: int = 0
+    update: int = 0
+    loss_sum: float = 0.0
+    n_tokens: int = 0
+    window_loss: list[float] = field(default_factory=lambda: [0.0, 0.0])
+    best_epoch: int = 0
+    best_metric: float = float("inf")
+    epochs_without_gain: int = 0
+    history: list[dict[str, float]] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+def write_folder(final: Path, write: Callable[[Path], None]) -> None:
+    """Fill a folder by `write(temporary folder)` and rename it into place.
+
+    An existing `final` is replaced. Files are flushed to disk before the rename, so a power cut
+    leaves the old folder or the new one.
+    """
+    temporary = final.with_name(f"{final.name}.{os.getpid()}.tmp")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    try:
+        write(temporary)
+        for path in temporary.rglob("*"):
+            _flush(path)
+        _flush(temporary)
+        if final.exists():
+            retired = final.with_name(f"{final.name}.{os.getpid()}.old.tmp")
+            final.rename(retired)
+            temporary.rename(final)
+            shutil.rmtree(retired)
+        else:
+            temporary.rename(final)
+        _flush(final.parent)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+
+
+def seal(folder: Path) -> None:
+    """Write `COMPLETE.json`: size and SHA-256 of every file in the folder."""
+    files = {
+        str(path.relative_to(folder)): {"size": path.stat().st_size, "sha256": _digest(path)}
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+    (folder / COMPLETE).write_text(json.dumps(files, indent=1), encoding="utf-8")
+
+
+def is_complete(folder: Path) -> bool:
+    """Whether every file of the folder is there, whole and unchanged."""
+    try:
+        files: Mapping[str, Any] = json.loads((folder / COMPLETE).read_text(encoding="utf-8"))
+        return all(
+            (folder / name).stat().st_size == entry["size"]
+            and _digest(folder / name) == entry["sha256"]
+            for name, entry in files.items()
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return False
+
+
+def write_checkpoint(
+    folder: Path,
+    progress: Progress,
+    *,
+    model: Any,
+    optimizer: Any,
+    identity: Mapping[str, str],
+    keep: int = 2,
+) -> Path:
+    """Write `checkpoint-<update>` and remove all but the newest `keep`.
+
+    Args:
+        folder: the run's checkpoint folder.
+        progress: where the run stands.
+        model: its parameters are saved as float32 safetensors.
+        optimizer: AdamW over the model's parameters; its moments are saved by parameter name.
+        identity: digests of settings and data; a resumed run must have the same.
+        keep: how many checkpoints stay.
+    """
+    from safetensors.torch import save_file
+
+    def write(temporary: Path) -> None:
+        save_file(_parameters(model), temporary / "model.safetensors")
+        save_file(_moments(model, optimizer), temporary / "optimizer.safetensors")
+        state = {"progress": asdict(progress), "identity": dict(identity)}
+        (temporary / "state.json").write_text(json.dumps(state, indent=1), encoding="utf-8")
+        seal(temporary)
+
+    final = folder / f"{PREFIX}{progress.update}"
+    write_folder(final, write)
+    for old in _by_update(folder)[keep:]:
+        shutil.rmtree(old)
+    return final
+
+
+def write_weights(folder: Path, model: Any) -> None:
+    """Write a model's parameters alone, sealed: the best epoch's, kept beside the checkpoints."""
+    from safetensors.torch import save_file
+
+    def write(temporary: Path) -> None:
+        save_file(_parameters(model), temporary / "model.safetensors")
+        seal(temporary)
+
+    write_folder(folder, write)
+
+
+def load_weights(folder: Path, model: Any) -> None:
+    """Put the parameters of a checkpoint, or of `write_weights`, into a model."""
+    from safetensors.torch import load_file
+
+    saved = load_file(folder / "model.safetensors")
+    for name, parameter in model.named_parameters():
+        parameter.data.copy_(saved[name])
+
+
+def find_checkpoint(folder: Path) -> Path | None:
+    """The newest complete checkpoint, or None; leftovers of killed writes are removed."""
+    if folder.is_dir():
+        for leftover in folder.glob("*.tmp"):
+            shutil.rmtree(leftover, ignore_errors=True)
+    return next((path for path in _by_update(folder) if is_complete(path)), None)
+
+
+def load_checkpoint(
+    checkpoint: Path, *, model: Any, optimizer: Any, identity: Mapping[str, str]
+) -> Progress:
+    """Restore model and optimizer in place and return where the run stood.
+
+    Raises:
+        UserError: the checkpoint belongs to other settings or other data.
+    """
+    from safetensors.torch import load_file
+
+    state = json.loads((checkpoint / "state.json").read_text(encoding="utf-8"))
+    for what, digest in identity.items():
+        if state["identity"].get(what) != digest:
+            raise UserError(
+                f"{checkpoint}: made with other {what}; train without --resume to begin anew, or "
+                f"give the {what} that the run began with"
+            )
+    load_weights(checkpoint, model)
+    moments = load_file(checkpoint / "optimizer.safetensors")
+    for name, parameter in model.named_parameters():
+        if f"{name}/step" in moments:
+            optimizer.state[parameter] = {
+                key: moments[f"{name}/{key}"].to(parameter.device if key != "step" else "cpu")
+                for key in ("step", "exp_avg", "exp_avg_sq")
+            }
+    return Progress(**state["progress"])
+
+
+def _parameters(model: Any) -> dict[str, torch.Tensor]:
+    return {n: p.detach().to("cpu").contiguous() for n, p in model.named_parameters()}
+
+
+def _moments(model: Any, optimizer: Any) -> dict[str, torch.Tensor]:
+    return {
+        f"{name}/{key}": value.detach().to("cpu").contiguous()
+        for name, parameter in model.named_parameters()
+        for key, value in optimizer.state.get(parameter, {}).items()
+    }
+
+
+def _by_update(folder: Path) -> list[Path]:
+    """Checkpoint folders, newest first."""
+    if not folder.is_dir():
+        return []
+    found = [
+        (int(path.name.removeprefix(PREFIX)), path)
+        for path in folder.iterdir()
+        if path.name.startswith(PREFIX) and path.name.removeprefix(PREFIX).isdigit()
+    ]
+    return [path for _, path in sorted(found, reverse=True)]
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

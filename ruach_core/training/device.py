@@ -1,0 +1,49 @@
+"""What the machine at hand can do: precision and how much fits in one forward pass."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ruach_core.config import TrainingConfig
+
+# Gigabytes that one second of window takes in training (activations, mixed precision), by d_model:
+# activations of a 30 s clip by counting tensors, and as much again for logits and slack.
+_GB_PER_WINDOW_SECOND = {384: 0.010, 512: 0.018, 768: 0.050, 1024: 0.130, 1280: 0.210}
+_BYTES_PER_PARAMETER = 18
+_CPU_MICRO_BATCH_S = 60.0
+
+
+def choose_precision(config: TrainingConfig) -> tuple[str, str]:
+    """The precision of the forward pass and why; weights and updates are always float32."""
+    import torch
+
+    if config.precision != "auto":
+        return config.precision, "as set"
+    if torch.cuda.is_available():
+        if torch.cuda.is_bf16_supported(including_emulation=False):
+            return "bf16", "the GPU computes in bfloat16"
+        return "fp16", "the GPU has no bfloat16"
+    if _cpu_multiplies_bf16():
+        return "bf16", "the processor multiplies in bfloat16"
+    return "float32", "the processor has no fast bfloat16"
+
+
+def _cpu_multiplies_bf16() -> bool:
+    """Whether the processor has AVX512-BF16 or AMX instructions; emulation would be slower."""
+    import torch
+
+    checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(bool(getattr(torch.cpu, name, lambda: False)()) for name in checks)
+
+
+def default_micro_batch_s(model: Any) -> float:
+    """Seconds of window in one forward pass that fit the device with room to spare."""
+    import torch
+
+    if not torch.cuda.is_available():
+        return _CPU_MICRO_BATCH_S
+    total_gb = torch.cuda.get_device_properties(0).total_memory / 1e9
+    width = min(_GB_PER_WINDOW_SECOND, key=lambda known: abs(known - model.config.d_model))
+    n_parameters = sum(p.numel() for p in model.parameters())
+    free_gb = 0.9 * total_gb - n_parameters * _BYTES_PER_PARAMETER / 1e9 - 1.0
+    return max(30.0, 0.6 * free_gb / _GB_PER_WINDOW_SECOND[width])

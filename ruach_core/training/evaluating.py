@@ -1,0 +1,132 @@
+"""What is measured in a run: each epoch on validation, the base and the best model on test."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ruach_core.config import RunConfig
+from ruach_core.evaluation.metrics import count_edits, pool_counts
+from ruach_core.evaluation.report import build_report
+from ruach_core.evaluation.torch_decode import TorchRecognizer, Window
+from ruach_core.features import window_samples
+from ruach_core.training.batching import MicroBatch
+from ruach_core.training.collate import Collator
+from ruach_core.training.preparation import Prepared
+from ruach_core.training.randomness import generator
+from ruach_core.types import EvalReport, Hypothesis, Utterance
+
+if TYPE_CHECKING:
+    from ruach_core.training.console import Console
+    from ruach_core.training.loop import Loop
+
+_LOSS_BATCH = 8
+_DECIDING_CLIPS = 16
+"""Validation clips on which it is judged whether the base model knows the language."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluator:
+    """Decodes with one model in memory and scores what it wrote."""
+
+    config: RunConfig
+    prepared: Prepared
+    model: Any
+    console: Console
+
+    def decode(
+        self, utterances: Sequence[Utterance], window: Window, *, title: str
+    ) -> list[Hypothesis]:
+        """Hypotheses of the model as it is now."""
+        recognizer = TorchRecognizer(
+            self.model,
+            self.prepared.tokenizer,
+            self.prepared.tokens,
+            max_new_tokens=self.prepared.max_new_tokens,
+            window_margin_s=self.config.window.margin_s,
+            batch_s=self.config.evaluation.batch_s,
+        )
+        with self.console.progress(len(utterances), title) as bar:
+            return recognizer.decode(utterances, window=window, on_progress=bar.update)
+
+    def report(
+        self, utterances: Sequence[Utterance], window: Window, *, model: str
+    ) -> tuple[EvalReport, list[Hypothesis]]:
+        """Decode and report."""
+        began = time.perf_counter()
+        hypotheses = self.decode(utterances, window, title=f"decode {utterances[0].split}")
+        report = build_report(
+            utterances,
+            hypotheses,
+            normalizer=self.prepared.normalizer,
+            lang=self.config.lang,
+            model=model,
+            window=window,
+            runtime_s=time.perf_counter() - began,
+            resamples=self.config.evaluation.bootstrap,
+        )
+        return report, hypotheses
+
+    def epoch_figures(self, loop: Loop) -> dict[str, float]:
+        """Loss, WER and CER on the validation split, strict."""
+        began = time.perf_counter()
+        validation = self.prepared.validation
+        loss = self._loss(loop)
+        hypotheses = self.decode(validation, self.window, title="validate")
+        references = self._targets([u.transcript for u in validation])
+        texts = self._targets([h.text for h in hypotheses])
+        words = pool_counts(count_edits(references, texts, unit="word"))
+        characters = pool_counts(count_edits(references, texts, unit="character"))
+        return {
+            "eval_loss": round(loss, 4),
+            "eval_wer": round(words.rate, 4),
+            "eval_cer": round(characters.rate, 4),
+            "eval_runtime": round(time.perf_counter() - began, 1),
+        }
+
+    def zero_shot_wer(self) -> float:
+        """Strict WER of the model as it is, at 30 s, on a few validation clips."""
+        few = pick(self.prepared.validation, _DECIDING_CLIPS, seed=self.config.seed)
+        hypotheses = self.decode(few, "full", title="zero-shot")
+        references = self._targets([u.transcript for u in few])
+        texts = self._targets([h.text for h in hypotheses])
+        return pool_counts(count_edits(references, texts, unit="word")).rate
+
+    @property
+    def window(self) -> Window:
+        """The window that the policy trains for."""
+        return "full" if self.config.window.policy == "full" else "trim"
+
+    def _targets(self, texts: Sequence[str]) -> list[str]:
+        normalize = self.prepared.normalizer.normalize
+        return [normalize(text, purpose="target") for text in texts]
+
+    def _loss(self, loop: Loop) -> float:
+        """Teacher-forced cross-entropy per token over the validation split."""
+        import torch
+
+        validation = self.prepared.validation
+        ids = [self.prepared.tokenizer.encode(u.reference or "") for u in validation]
+        n_mels = self.model.config.num_mel_bins
+        collator = Collator(validation, ids, self.prepared.tokens, n_mels=n_mels)
+        order = sorted(range(len(validation)), key=lambda i: validation[i].duration_s or 0.0)
+        self.model.eval()
+        total = 0.0
+        with torch.inference_mode():
+            for start in range(0, len(order), _LOSS_BATCH):
+                indices = tuple(order[start : start + _LOSS_BATCH])
+                longest_s = max(validation[i].duration_s or 0.0 for i in indices)
+                n_samples = window_samples(longest_s, margin_s=self.config.window.margin_s)
+                total += float(loop.loss(collator(MicroBatch(indices, n_samples), 0)))
+        self.model.train()
+        return total / collator.n_target_tokens(order)
+
+
+def pick(utterances: Sequence[Utterance], n: int, *, seed: int) -> list[Utterance]:
+    """At most `n` of the utterances, the same ones each time, in their order."""
+    if len(utterances) <= n:
+        return list(utterances)
+    chosen = generator("pick", seed, len(utterances)).permutation(len(utterances))[:n]
+    return [utterances[i] for i in sorted(int(i) for i in chosen)]

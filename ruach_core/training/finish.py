@@ -1,0 +1,203 @@
+"""After the last epoch: measure the best model on test, save, export, write the card."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ruach_core.errors import UserError
+from ruach_core.evaluation.metrics import compare_systems, count_edits
+from ruach_core.evaluation.report import build_report, build_rows, percent, report_lines, write_rows
+from ruach_core.export.card import RunRecord, model_card, run_json
+from ruach_core.export.folder import save_model
+from ruach_core.export.parity import ParityRow, check_parity, measure_parity, parity_lines
+from ruach_core.training.checkpoint import Progress, write_folder
+from ruach_core.training.evaluating import Evaluator, pick
+from ruach_core.training.loop import Plan
+from ruach_core.training.outputs import Outputs
+from ruach_core.training.preparation import DataSource
+from ruach_core.types import EvalReport, Hypothesis, Utterance
+
+if TYPE_CHECKING:
+    from ruach_core.models.resolve import ResolvedModel
+    from ruach_core.plugins import Plugins
+
+HYPOTHESES = "hypotheses.csv"
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """What a finished run leaves: the two folders, and the best model's report."""
+
+    model: Path
+    export: Path
+    report: EvalReport
+
+
+@dataclass(frozen=True, slots=True)
+class ZeroShot:
+    """The base model before training.
+
+    `deciding_wer` is its strict WER on a few validation clips (it decides the learning rate);
+    `texts` its hypotheses on test clips, by utterance id.
+    """
+
+    deciding_wer: float
+    texts: dict[str, str]
+
+
+def finish(
+    evaluator: Evaluator,
+    plugins: Plugins,
+    outputs: Outputs,
+    source: DataSource,
+    base: ResolvedModel,
+    plan: Plan,
+    progress: Progress,
+    zero_shot: ZeroShot,
+) -> RunResult:
+    """Report on test, then write the model's folder and its export; `evaluator` has the best model.
+
+    Raises:
+        UserError: the parity gate refuses the export; the model's folder is written all the same.
+    """
+    console, prepared, config = evaluator.console, evaluator.prepared, evaluator.config
+    # Without a test split the validation split reports, and says so by its name.
+    clips = prepared.test or prepared.validation
+    with console.stage(f"Measuring the best model on the {clips[0].split} split"):
+        report, hypotheses = evaluator.report(clips, evaluator.window, model=outputs.model.name)
+        plugins.after_evaluate(report)
+    base_report, verdict = _compare_with_base(evaluator, zero_shot, clips, hypotheses, base.name)
+    for line in _result_lines(report, base_report, verdict):
+        console.line(line)
+    assert plugins.manifest is not None  # a run without a pack was refused at its start
+    sample = plugins.manifest.sample
+    record = RunRecord(
+        config=config,
+        manifest=plugins.manifest,
+        pack=plugins.pack,
+        base_model=base.name,
+        is_sample=source.is_sample,
+        sample_note=sample.description if sample else "",
+        prepared=prepared,
+        plan=plan,
+        progress=progress,
+        report=report,
+        base_report=base_report,
+        verdict=verdict,
+    )
+    rows = build_rows(clips, hypotheses, normalizer=prepared.normalizer)
+
+    def write_model(folder: Path) -> None:
+        save_model(evaluator.model, base.directory, folder)
+        shutil.copyfile(outputs.work / "set_aside.csv", folder / "set_aside.csv")
+        write_rows(rows, folder / HYPOTHESES)
+        _write_texts(folder, record, ())
+
+    write_folder(outputs.model, write_model)
+    console.line(f"Model: {outputs.model}")
+    _export(evaluator, plugins, outputs, record, clips)
+    shutil.rmtree(outputs.work)
+    return RunResult(outputs.model, outputs.export, report)
+
+
+def _compare_with_base(
+    evaluator: Evaluator,
+    zero_shot: ZeroShot,
+    clips: tuple[Utterance, ...],
+    hypotheses: list[Hypothesis],
+    base_name: str,
+) -> tuple[EvalReport | None, str]:
+    """The base model's report on the clips it was measured on, and the paired test against it."""
+    pairs = [(u, h) for u, h in zip(clips, hypotheses, strict=True) if u.id in zero_shot.texts]
+    if not pairs or clips[0].split != "test":
+        return None, ""
+    utterances = [u for u, _ in pairs]
+    normalizer = evaluator.prepared.normalizer
+    before = [zero_shot.texts[u.id] for u in utterances]
+    report = build_report(
+        utterances,
+        before,
+        normalizer=normalizer,
+        lang=evaluator.config.lang,
+        model=f"{base_name}, zero-shot",
+        window="full",
+        runtime_s=0.0,
+        resamples=evaluator.config.evaluation.bootstrap,
+    )
+
+    def edits(texts: list[str]) -> list:  # type: ignore[type-arg]
+        return count_edits(
+            [normalizer.normalize(u.transcript, purpose="target") for u in utterances],
+            [normalizer.normalize(text, purpose="target") for text in texts],
+            unit="word",
+        )
+
+    comparison = compare_systems(edits([h.text for _, h in pairs]), edits(before))
+    return report, comparison.verdict("the trained model", "the base model")
+
+
+def _result_lines(report: EvalReport, base_report: EvalReport | None, verdict: str) -> list[str]:
+    lines = ["", *report_lines(report)]
+    if base_report is not None:
+        lines.append(
+            f"before training (zero-shot, 30 s window, {base_report.n_utterances} of these clips): "
+            f"WER {percent(base_report.wer.rate)} strict, "
+            f"{percent(base_report.wer_folded.rate)} folded; {verdict}"
+        )
+    return lines
+
+
+def _export(
+    evaluator: Evaluator,
+    plugins: Plugins,
+    outputs: Outputs,
+    record: RunRecord,
+    clips: tuple[Utterance, ...],
+) -> None:
+    config, console, prepared = evaluator.config, evaluator.console, evaluator.prepared
+    exporter = plugins.exporter(config.export.format)
+    few = pick(clips, config.export.parity_clips, seed=config.seed)
+    rows: list[ParityRow] = []
+
+    def write_export(folder: Path) -> None:
+        exporter.export(outputs.model, folder, quantization=config.export.quantization)
+        rows.extend(
+            measure_parity(
+                few,
+                model_decode=lambda window: evaluator.decode(few, window, title="parity"),
+                export_dir=folder,
+                language=prepared.tokens.whisper_language,
+                quantization=config.export.quantization,
+                max_new_tokens=prepared.max_new_tokens,
+                window_margin_s=config.window.margin_s,
+                normalizer=prepared.normalizer,
+            )
+        )
+        for line in parity_lines(rows):
+            console.line(line)
+        check_parity(rows, config.export.parity_threshold)
+        _write_texts(folder, record, rows)
+
+    with console.stage(
+        f"Exporting ({config.export.quantization}) and comparing on {len(few)} clips"
+    ):
+        try:
+            write_folder(outputs.export, write_export)
+        except UserError as error:
+            raise UserError(f"{error}; the trained model itself is in {outputs.model}") from error
+    _write_texts(outputs.model, record, rows)
+    console.line(f"Export: {outputs.export}")
+    console.line(f"Try it: ruach transcribe FILE --model {outputs.export}")
+
+
+def _write_texts(
+    folder: Path, record: RunRecord, rows: tuple[ParityRow, ...] | list[ParityRow]
+) -> None:
+    """The card and `run.json`, as far as the run has come."""
+    from ruach_core.evaluation.report import write_text
+
+    write_text(folder / "run.json", run_json(record, rows))
+    write_text(folder / "README.md", model_card(record, rows))

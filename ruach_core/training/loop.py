@@ -1,0 +1,315 @@
+"""The training loop: plain, resumable at any update, one writer.
+
+The loss is summed over a batch's tokens and divided by their number, however the batch is cut
+into micro-batches or spread over processes, so accumulation never changes what is learned.
+"""
+
+from __future__ import annotations
+
+import math
+import shutil
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ruach_core.config import RunConfig
+from ruach_core.errors import RuachError, UserError
+from ruach_core.training.batching import Batch, plan_epoch
+from ruach_core.training.checkpoint import (
+    Progress,
+    find_checkpoint,
+    is_complete,
+    load_checkpoint,
+    write_checkpoint,
+    write_weights,
+)
+from ruach_core.training.collate import IGNORED, Collator, Tensors
+from ruach_core.training.optimizer import (
+    build_optimizer,
+    learning_rate_at,
+    set_learning_rate,
+)
+from ruach_core.types import Utterance
+
+if TYPE_CHECKING:
+    import torch
+
+    from ruach_core.training.console import Bar, Console
+
+BEST = "best"
+
+
+class InterruptedRunError(RuachError):
+    """The run was asked to stop; its checkpoint is on disk."""
+
+    exit_code = 130
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What was decided before the first update; the loop reads it and changes nothing in it.
+
+    `identity` holds digests of settings and data, which a resumed run must share. `evaluate` gives
+    the figures of the model as it is now: at least `eval_wer`, `eval_cer` and `eval_loss`.
+    """
+
+    config: RunConfig
+    train: Sequence[Utterance]
+    collator: Collator
+    learning_rate: float
+    batch_size: int
+    micro_batch_s: float
+    precision: str
+    checkpoint_dir: Path
+    identity: Mapping[str, str]
+    evaluate: Callable[[Any], dict[str, float]]
+
+
+class Loop:
+    """Trains one model by a plan."""
+
+    def __init__(self, model: Any, plan: Plan, console: Console) -> None:
+        """`model` allows short windows and is trained in place."""
+        from accelerate import Accelerator
+
+        self._plan = plan
+        self._config = plan.config.training
+        self._console = console
+        mixed = {"float32": "no"}.get(plan.precision, plan.precision)
+        self._accelerator = Accelerator(mixed_precision=mixed)
+        self._raw_model = model.to(self._accelerator.device)
+        self._model = self._accelerator.prepare(self._raw_model)
+        self._raw_optimizer = build_optimizer(self._raw_model, self._config)
+        self._optimizer = self._accelerator.prepare(self._raw_optimizer)
+        self._per_epoch = math.ceil(len(plan.train) / plan.batch_size)
+        self._n_updates = self._per_epoch * self._config.epochs
+        if self._config.max_steps:
+            self._n_updates = min(self._n_updates, self._config.max_steps)
+        self._stop_signal: int | None = None
+        self.progress = Progress()
+
+    def run(self, *, resume: bool = False) -> Progress:
+        """Train to the end, to early stopping, or to a signal.
+
+        Args:
+            resume: go on from the newest complete checkpoint, if there is one.
+
+        Raises:
+            InterruptedRunError: a signal came; a checkpoint was written.
+            UserError: the checkpoint is of another run, or the loss isn't finite.
+        """
+        if resume:
+            self._resume()
+        else:
+            shutil.rmtree(self._plan.checkpoint_dir, ignore_errors=True)
+        self._last_saved = self._began = time.monotonic()
+        with (
+            self._signals(),
+            self._console.progress(self._n_updates, "train", done=self.progress.update) as bar,
+        ):
+            while not self._is_done():
+                self._run_epoch(bar)
+        return self.progress
+
+    @property
+    def best_dir(self) -> Path | None:
+        """Folder with the best epoch's `model.safetensors`; None before the first evaluation."""
+        if not self.progress.best_epoch:
+            return None
+        return self._plan.checkpoint_dir / f"{BEST}-{self.progress.best_epoch}"
+
+    def _is_done(self) -> bool:
+        is_out_of_patience = self.progress.epochs_without_gain >= self._config.patience
+        return self.progress.update >= self._n_updates or is_out_of_patience
+
+    def _resume(self) -> None:
+        checkpoint = find_checkpoint(self._plan.checkpoint_dir)
+        if checkpoint is None:
+            self._console.line("no checkpoint to resume from: beginning anew")
+            return
+        self.progress = load_checkpoint(
+            checkpoint,
+            model=self._raw_model,
+            optimizer=self._raw_optimizer,
+            identity=self._plan.identity,
+        )
+        if self.best_dir and not is_complete(self.best_dir):
+            raise UserError(f"{self.best_dir}: damaged; train without --resume to begin anew")
+        self._console.line(
+            f"resumed from {checkpoint.name}: epoch {self.progress.epoch}, "
+            f"update {self.progress.update} of {self._n_updates}"
+        )
+
+    def _run_epoch(self, bar: Bar) -> None:
+        progress, plan = self.progress, self._plan
+        batches = plan_epoch(
+            plan.train,
+            plan.config.window,
+            batch_size=plan.batch_size,
+            micro_batch_s=plan.micro_batch_s,
+            seed=plan.config.seed,
+            epoch=progress.epoch,
+        )
+        self._model.train()
+        for batch, passes in self._read(batches[progress.batch :]):
+            self._update(batch, passes)
+            bar.update()
+            if self._stop_signal is not None:
+                self._save()
+                raise InterruptedRunError("stopped by a signal; go on with --resume")
+            if progress.update >= self._n_updates:
+                break
+            minutes = (time.monotonic() - self._last_saved) / 60
+            if minutes >= self._config.checkpoint_minutes and progress.batch < len(batches):
+                self._save()
+        self._end_epoch()
+
+    def _read(self, batches: Sequence[Batch]) -> Iterator[tuple[Batch, list[Tensors]]]:
+        """Each batch with its passes' tensors, read ahead by `training.workers` processes."""
+        from torch.utils.data import DataLoader
+
+        collator, epoch = self._plan.collator, self.progress.epoch
+        loader: Any = DataLoader(
+            _Passes(batches, collator, epoch),  # type: ignore[arg-type]
+            batch_size=None,
+            shuffle=False,
+            num_workers=self._config.workers,
+        )
+        return zip(batches, loader, strict=True)
+
+    def _update(self, batch: Batch, passes: Sequence[Tensors]) -> None:
+        progress = self.progress
+        n_tokens = self._plan.collator.n_target_tokens(batch.indices)
+        peak = self._plan.learning_rate
+        rate = learning_rate_at(progress.update, self._n_updates, peak, self._config)
+        set_learning_rate(self._optimizer, rate)
+        loss_sum = 0.0
+        for tensors in passes:
+            loss = self.loss(tensors)
+            self._accelerator.backward(loss / n_tokens)
+            loss_sum += float(loss.detach())
+        if not math.isfinite(loss_sum):
+            raise UserError(
+                f"the loss is {loss_sum} at update {progress.update + 1}: use a lower "
+                f"--training.learning_rate (now {peak:g}) or --training.precision float32"
+            )
+        grad_norm = self._accelerator.clip_grad_norm_(
+            self._raw_model.parameters(), self._config.max_grad_norm
+        )
+        self._optimizer.step()
+        self._optimizer.zero_grad()
+        progress.update += 1
+        progress.batch += 1
+        progress.loss_sum += loss_sum
+        progress.n_tokens += n_tokens
+        progress.window_loss = [
+            progress.window_loss[0] + loss_sum,
+            progress.window_loss[1] + n_tokens,
+        ]
+        if progress.update % self._config.log_steps == 0:
+            self._log_step(float(grad_norm), rate)
+
+    def loss(self, tensors: Tensors) -> torch.Tensor:
+        """Summed cross-entropy of one forward pass."""
+        from torch.nn.functional import cross_entropy
+
+        device = self._accelerator.device
+        with self._accelerator.autocast():
+            logits = self._model(
+                input_features=tensors.log_mel.to(device),
+                decoder_input_ids=tensors.decoder_input_ids.to(device),
+                use_cache=False,
+            ).logits
+        smoothing = self._config.label_smoothing if self._model.training else 0.0
+        return cross_entropy(
+            logits.float().flatten(0, 1),
+            tensors.target_ids.to(device).flatten(),
+            ignore_index=IGNORED,
+            reduction="sum",
+            label_smoothing=smoothing,
+        )
+
+    def _log_step(self, grad_norm: float, rate: float) -> None:
+        progress = self.progress
+        loss, n_tokens = progress.window_loss
+        progress.window_loss = [0.0, 0.0]
+        self._log(
+            {
+                "loss": round(loss / n_tokens, 4),
+                "grad_norm": round(grad_norm, 4),
+                "learning_rate": float(f"{rate:.4g}"),
+                "epoch": round(progress.update / self._per_epoch, 2),
+            }
+        )
+
+    def _end_epoch(self) -> None:
+        progress = self.progress
+        figures = self._plan.evaluate(self)
+        progress.epoch += 1
+        mean_loss = progress.loss_sum / max(1, progress.n_tokens)
+        self._log({**figures, "epoch": float(progress.epoch)}, train_loss=round(mean_loss, 4))
+        metric = figures[f"eval_{self._plan.config.evaluation.metric}"]
+        if metric < progress.best_metric:
+            progress.best_metric, progress.best_epoch = metric, progress.epoch
+            progress.epochs_without_gain = 0
+            assert self.best_dir is not None  # just set
+            write_weights(self.best_dir, self._raw_model)
+        else:
+            progress.epochs_without_gain += 1
+        progress.batch, progress.loss_sum, progress.n_tokens = 0, 0.0, 0
+        self._save()
+        for old in self._plan.checkpoint_dir.glob(f"{BEST}-*"):
+            if old != self.best_dir:
+                shutil.rmtree(old)
+
+    def _log(self, figures: dict[str, float], **extra: float) -> None:
+        self._console.line(str(figures))
+        self.progress.history.append({**figures, **extra})
+
+    def _save(self) -> None:
+        now = time.monotonic()
+        self.progress.seconds += now - self._began
+        self._began = self._last_saved = now
+        if self._accelerator.is_main_process:
+            write_checkpoint(
+                self._plan.checkpoint_dir,
+                self.progress,
+                model=self._raw_model,
+                optimizer=self._raw_optimizer,
+                identity=self._plan.identity,
+            )
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        """Turn SIGINT and SIGTERM into a stop at the next update; a second one stops at once."""
+
+        def note(number: int, _frame: object) -> None:
+            self._stop_signal = number
+            signal.signal(number, signal.SIG_DFL)
+
+        names = (signal.SIGINT, signal.SIGTERM)
+        before = {name: signal.signal(name, note) for name in names}
+        try:
+            yield
+        finally:
+            for name, handler in before.items():
+                signal.signal(name, handler)
+
+
+class _Passes:
+    """The tensors of each batch's passes, by the batch's place; what DataLoader iterates."""
+
+    def __init__(self, batches: Sequence[Batch], collator: Collator, epoch: int) -> None:
+        self._batches = batches
+        self._collator = collator
+        self._epoch = epoch
+
+    def __len__(self) -> int:
+        return len(self._batches)
+
+    def __getitem__(self, place: int) -> list[Tensors]:
+        return [self._collator(m, self._epoch) for m in self._batches[place].micro_batches]

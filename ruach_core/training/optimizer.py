@@ -1,0 +1,70 @@
+"""AdamW, its learning rate by model size, and the schedule."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ruach_core.config import TrainingConfig
+
+# Peak rates by d_model for (a language that the base model knows, one that it doesn't), for full
+# fine-tuning. The first column is OpenAI's rule, pre-training rate / 40; the second is what recipes
+# for unseen languages use, with regularisation.
+_LEARNING_RATES = {
+    384: (4e-5, 1e-4),
+    512: (2.5e-5, 7e-5),
+    768: (1.25e-5, 4e-5),
+    1024: (8e-6, 2e-5),
+    1280: (5e-6, 1.5e-5),
+}
+
+UNSEEN_WER = 0.7
+"""Zero-shot WER from which a language counts as unseen."""
+
+
+def default_learning_rate(d_model: int, zero_shot_wer: float | None) -> tuple[float, str]:
+    """The peak learning rate for a model's width, and why.
+
+    Args:
+        d_model: width of the model; the nearest known size counts.
+        zero_shot_wer: strict WER (a fraction) of the base model; None counts as unseen.
+    """
+    width = min(_LEARNING_RATES, key=lambda known: abs(known - d_model))
+    seen, unseen = _LEARNING_RATES[width]
+    if zero_shot_wer is not None and zero_shot_wer < UNSEEN_WER:
+        return seen, f"the base model knows the language (zero-shot WER {zero_shot_wer:.0%})"
+    known = "unknown" if zero_shot_wer is None else f"{zero_shot_wer:.0%}"
+    return unseen, f"the language is new to the base model (zero-shot WER {known})"
+
+
+def default_batch_size(n_train: int) -> int:
+    """Clips per update: few for small data, so that an epoch has enough updates."""
+    if n_train <= 2_000:
+        return 8
+    return 16 if n_train <= 10_000 else 32
+
+
+def learning_rate_at(update: int, n_updates: int, peak: float, config: TrainingConfig) -> float:
+    """Linear rise over the warm-up, then linear fall to zero; `update` counts from 0."""
+    warmup = max(1, round(n_updates * config.warmup_share))
+    if update < warmup:
+        return peak * (update + 1) / warmup
+    return peak * max(0.0, (n_updates - update) / max(1, n_updates - warmup))
+
+
+def build_optimizer(model: Any, config: TrainingConfig) -> Any:
+    """AdamW with Whisper's betas; biases and norms aren't decayed, positions aren't trained."""
+    import torch
+
+    decayed = [p for p in model.parameters() if p.requires_grad and p.ndim > 1]
+    others = [p for p in model.parameters() if p.requires_grad and p.ndim <= 1]
+    groups = [
+        {"params": decayed, "weight_decay": config.weight_decay},
+        {"params": others, "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=0.0, betas=(0.9, 0.98), eps=1e-6, fused=True)
+
+
+def set_learning_rate(optimizer: Any, rate: float) -> None:
+    """Give every parameter group the rate."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate

@@ -1,0 +1,207 @@
+"""From settings to a plan: data, model, tokens and budgets, each with a readable line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ruach_core.config import DEFAULT_DATA, RunConfig
+from ruach_core.data.corpus import Corpus
+from ruach_core.data.read import count_reasons, read_corpus
+from ruach_core.errors import DataError, PackError
+from ruach_core.models.special_tokens import SpecialTokens, WhisperTokenizer
+from ruach_core.models.windows import allow_short_windows
+from ruach_core.text.token_budget import TokenBudget, refuse_long_labels, token_budget
+from ruach_core.types import SetAside, TextNormalizer, Utterance
+
+if TYPE_CHECKING:
+    from ruach_core.plugins import Plugins
+    from ruach_core.training.console import Console
+
+
+@dataclass(frozen=True, slots=True)
+class DataSource:
+    """Where the run's clips come from."""
+
+    path: Path
+    is_sample: bool
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What training starts from.
+
+    `train`, `validation` and `test` hold only clips whose text fits Whisper's decoder; `text_ids`
+    are the token ids of each training reference, `set_aside` every clip that takes no part.
+    """
+
+    corpus: Corpus
+    train: tuple[Utterance, ...]
+    validation: tuple[Utterance, ...]
+    test: tuple[Utterance, ...]
+    set_aside: tuple[SetAside, ...]
+    text_ids: list[list[int]]
+    budget: TokenBudget
+    max_new_tokens: int
+    tokenizer: WhisperTokenizer
+    tokens: SpecialTokens
+    normalizer: TextNormalizer
+
+
+def choose_data(config: RunConfig, plugins: Plugins) -> DataSource:
+    """The dataset that was asked for, or the pack's bundled sample where none is in place.
+
+    Raises:
+        DataError: there is neither.
+    """
+    if config.data != DEFAULT_DATA or config.data.exists():
+        return DataSource(config.data, False, f"Data: {config.data}")
+    manifest, pack = plugins.manifest, plugins.pack
+    sample = manifest.sample if manifest else None
+    if manifest is None or pack is None or pack.directory is None or sample is None:
+        raise DataError(
+            f"{DEFAULT_DATA}: no dataset is in place, and the language pack brings no sample; give "
+            "--data DIR with train/metadata.csv (file_name,transcription) and its audio"
+        )
+    kind = "synthetic speech" if sample.synthetic else "real speech"
+    note = (
+        f"No dataset in {DEFAULT_DATA}: training on the SAMPLE bundled with {pack.distribution} "
+        f"({kind}), to try things out; the model will not understand real speech"
+    )
+    return DataSource(pack.directory / sample.path, True, note)
+
+
+def whisper_language(plugins: Plugins) -> str:
+    """Whisper's own code for the run's language, borrowed or not.
+
+    Raises:
+        PackError: there is no pack that says which.
+    """
+    if plugins.manifest is None:
+        raise PackError("no language pack says which of Whisper's language tokens to use")
+    return plugins.manifest.whisper_language
+
+
+def prepare(
+    config: RunConfig, plugins: Plugins, source: Path, model_dir: Path, console: Console
+) -> Prepared:
+    """Read and check the corpus; print what was found.
+
+    Raises:
+        DataError: nothing usable is left.
+    """
+    normalizer = plugins.normalizer(config.options)
+    tokenizer = WhisperTokenizer.read(model_dir)
+    tokens = SpecialTokens.of(tokenizer, whisper_language(plugins))
+    with console.stage(f"Reading {source}"):
+        corpus = _read(config, plugins, source, normalizer, console)
+    # Test texts choose nothing, so they aren't counted.
+    seen = [*corpus.train, *corpus.validation]
+    budget = token_budget(
+        [u.reference or "" for u in seen], [u.duration_s or 0.0 for u in seen], tokenizer
+    )
+    train, train_refused = refuse_long_labels(corpus.train, tokenizer)
+    validation, validation_refused = refuse_long_labels(corpus.validation, tokenizer)
+    test, test_refused = refuse_long_labels(corpus.test, tokenizer)
+    set_aside = (*corpus.set_aside, *train_refused, *validation_refused, *test_refused)
+    if len(train) < 2 or not validation:
+        raise DataError(
+            f"{source}: {len(train)} training and {len(validation)} validation clips are left "
+            f"after {len(set_aside)} were set aside; more clips are needed"
+        )
+    for line in corpus_lines(train, validation, test, set_aside, corpus.notes):
+        console.line(line)
+    for line in budget.lines():
+        console.line(line)
+    return Prepared(
+        corpus=corpus,
+        train=train,
+        validation=validation,
+        test=test,
+        set_aside=set_aside,
+        text_ids=[tokenizer.encode(u.reference or "") for u in train],
+        budget=budget,
+        max_new_tokens=config.evaluation.max_new_tokens or budget.generation_length,
+        tokenizer=tokenizer,
+        tokens=tokens,
+        normalizer=normalizer,
+    )
+
+
+def corpus_lines(
+    train: Sequence[Utterance],
+    validation: Sequence[Utterance],
+    test: Sequence[Utterance],
+    set_aside: Sequence[SetAside],
+    notes: Sequence[str],
+) -> list[str]:
+    """Readable lines on the splits and on what was set aside."""
+    lines = []
+    for name, split in (("train", train), ("validation", validation), ("test", test)):
+        speakers = {u.speaker_id for u in split if u.speaker_id}
+        seconds = sum(u.duration_s or 0.0 for u in split)
+        mean = seconds / len(split) if split else 0.0
+        lines.append(
+            f"{name:<11}{len(split):>7} clips  {seconds / 3600:7.2f} h  {mean:5.1f} s each  "
+            f"{len(speakers) or 'unknown'} speakers"
+        )
+    if set_aside:
+        listed = count_reasons(set_aside)
+        first = set_aside[0]
+        lines.append(f"set aside  {len(set_aside):>7} clips  {listed}")
+        lines.append(f"           for example {first.utterance_id}: {first.detail}")
+    return [*lines, *(f"note: {note}" for note in notes)]
+
+
+def load_model(model_dir: Path, tokens: SpecialTokens, text_ids: Sequence[Sequence[int]]) -> Any:
+    """The base model, in float32, with short windows allowed and the language fixed.
+
+    Tokens that the training text holds are taken off Whisper's list of suppressed ones, which has
+    quotes, brackets and hyphens.
+    """
+    import torch
+    from transformers import WhisperForConditionalGeneration
+
+    model = WhisperForConditionalGeneration.from_pretrained(
+        model_dir, dtype=torch.float32, local_files_only=True, use_safetensors=True
+    )
+    config = model.generation_config
+    used = {i for ids in text_ids for i in ids}
+    config.suppress_tokens = [i for i in config.suppress_tokens or [] if i not in used]
+    config.language, config.task = tokens.whisper_language, "transcribe"
+    config.forced_decoder_ids = None
+    # Positions are sinusoids, fixed in every Whisper.
+    model.get_encoder().embed_positions.requires_grad_(False)
+    return allow_short_windows(model)
+
+
+def _read(
+    config: RunConfig,
+    plugins: Plugins,
+    source: Path,
+    normalizer: TextNormalizer,
+    console: Console,
+) -> Corpus:
+    bars: dict[str, Any] = {}
+
+    def on_progress(stage: str, done: int, total: int) -> None:
+        if stage not in bars:
+            context = console.progress(total, stage)
+            bars[stage] = (context, context.__enter__())
+        bars[stage][1].update(done - getattr(bars[stage][1], "n", 0))
+
+    try:
+        return read_corpus(
+            source,
+            plugins,
+            normalizer=normalizer,
+            settings=config.dataset,
+            seed=config.seed,
+            on_progress=on_progress,
+        )
+    finally:
+        for context, _ in reversed(bars.values()):
+            context.__exit__(None, None, None)

@@ -1,0 +1,227 @@
+"""`train(config)`: the whole way, from settings to a finished model and its export."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from ruach_core.config import RunConfig
+from ruach_core.data.read import write_set_aside
+from ruach_core.errors import require_extra
+from ruach_core.evaluation.report import write_text
+from ruach_core.models.resolve import ResolvedModel, resolve_base_model
+from ruach_core.plugins import Plugins
+from ruach_core.training.batching import plan_epoch
+from ruach_core.training.checkpoint import load_weights
+from ruach_core.training.collate import Collator, Tensors
+from ruach_core.training.device import choose_precision, default_micro_batch_s
+from ruach_core.training.evaluating import Evaluator, pick
+from ruach_core.training.finish import RunResult, ZeroShot, finish
+from ruach_core.training.loop import Loop, Plan
+from ruach_core.training.optimizer import default_batch_size, default_learning_rate
+from ruach_core.training.outputs import Outputs
+from ruach_core.training.preparation import (
+    Prepared,
+    choose_data,
+    load_model,
+    prepare,
+)
+from ruach_core.training.xray import xray_lines
+from ruach_core.types import RunInfo
+
+if TYPE_CHECKING:
+    from ruach_core.training.console import Console
+
+
+def train(
+    config: RunConfig, console: Console, *, resume: bool = False, overwrite: bool = False
+) -> RunResult:
+    """Fine-tune, evaluate and export by the settings.
+
+    Args:
+        config: the settings.
+        console: where the run speaks.
+        resume: go on from the last checkpoint.
+        overwrite: replace an earlier run's folders.
+
+    Raises:
+        RuachError: in one line, whatever the user can mend; nothing half-written stays.
+    """
+    _require_train_extra()
+    plugins = Plugins.load(config.lang)
+    source = choose_data(config, plugins)
+    console.line(source.note)
+    base = resolve_base_model(config.model, plugins)
+    console.line(f"Base model: {base.name} (from {base.source}{_because(base.reason)})")
+    outputs = Outputs.of(config, is_sample=source.is_sample)
+    prepared = prepare(config, plugins, source.path, base.directory, console)
+    outputs.claim(resume=resume, overwrite=overwrite)
+    write_set_aside(outputs.work / "set_aside.csv", prepared.set_aside)
+    _seed(config.seed)
+    model = load_model(base.directory, prepared.tokens, prepared.text_ids)
+    console.line(_language_line(config, plugins))
+
+    evaluator = Evaluator(config, prepared, model, console)
+    identity = {"settings": config.digest(), "data": prepared.corpus.fingerprint}
+    zero_shot = _measure_zero_shot(evaluator, outputs, identity, resume=resume)
+    plan = _plan(config, prepared, outputs, identity, evaluator, zero_shot)
+    loop = Loop(model, plan, console)
+    _show_first_batch(loop, plan, prepared, console)
+    plugins.before_train(_run_info(config, base, outputs, prepared))
+    loop.run(resume=resume)
+    assert loop.best_dir is not None  # the first epoch always improves on nothing
+    load_weights(loop.best_dir, model)
+    for line in epoch_table(loop.progress.history, loop.progress.best_epoch):
+        console.line(line)
+    return finish(evaluator, plugins, outputs, source, base, plan, loop.progress, zero_shot)
+
+
+def _require_train_extra() -> None:
+    try:
+        import accelerate  # noqa: F401
+        import torch  # noqa: F401
+        import transformers
+    except ImportError as error:
+        raise require_extra(error.name or "torch", "train") from error
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+
+
+def _seed(seed: int) -> None:
+    """Seed torch, for dropout in models that have any; the rest is drawn by key."""
+    import torch
+
+    torch.manual_seed(seed)
+
+
+def _because(reason: str) -> str:
+    return f"; {reason}" if reason else ""
+
+
+def _language_line(config: RunConfig, plugins: Plugins) -> str:
+    manifest = plugins.manifest
+    assert manifest is not None  # prepare() has refused a run without a pack
+    if manifest.whisper_language == config.lang:
+        return f"Language token: <|{manifest.whisper_language}|>"
+    return (
+        f"Language token: <|{manifest.whisper_language}|>, borrowed "
+        f"({manifest.whisper_language_reason}); language detection will report "
+        f"{manifest.whisper_language!r}"
+    )
+
+
+def _measure_zero_shot(
+    evaluator: Evaluator, outputs: Outputs, identity: dict[str, str], *, resume: bool
+) -> ZeroShot:
+    """Decode with the base model before it changes; a resumed run reads what was found then."""
+    if resume and outputs.zero_shot.is_file():
+        saved = json.loads(outputs.zero_shot.read_text(encoding="utf-8"))
+        if saved["identity"] == identity:
+            return ZeroShot(saved["deciding_wer"], saved["texts"])
+    config, console = evaluator.config, evaluator.console
+    texts: dict[str, str] = {}
+    with console.stage("Measuring the base model as it is (zero-shot, 30 s window)"):
+        deciding_wer = evaluator.zero_shot_wer()
+        clips = pick(evaluator.prepared.test, config.evaluation.zero_shot_clips, seed=config.seed)
+        if clips:
+            hypotheses = evaluator.decode(clips, "full", title="zero-shot test")
+            texts = {h.utterance_id: h.text for h in hypotheses}
+    saved = {"identity": identity, "deciding_wer": deciding_wer, "texts": texts}
+    write_text(outputs.zero_shot, json.dumps(saved, ensure_ascii=False))
+    return ZeroShot(deciding_wer, texts)
+
+
+def _plan(
+    config: RunConfig,
+    prepared: Prepared,
+    outputs: Outputs,
+    identity: dict[str, str],
+    evaluator: Evaluator,
+    zero_shot: ZeroShot,
+) -> Plan:
+    """Fill in what the settings left to Ruach, and say what was chosen and why."""
+    model, console = evaluator.model, evaluator.console
+    rate, why_rate = config.training.learning_rate, "as set"
+    if rate is None:
+        rate, why_rate = default_learning_rate(model.config.d_model, zero_shot.deciding_wer)
+    precision, why_precision = choose_precision(config.training)
+    batch_size = config.training.batch_size or default_batch_size(len(prepared.train))
+    console.line(f"Learning rate {rate:g}: {why_rate}")
+    console.line(f"Precision {precision}: {why_precision}; {batch_size} clips per update")
+    return Plan(
+        config=config,
+        train=prepared.train,
+        collator=Collator(
+            prepared.train,
+            prepared.text_ids,
+            prepared.tokens,
+            n_mels=model.config.num_mel_bins,
+            augment=config.augment,
+            seed=config.seed,
+        ),
+        learning_rate=rate,
+        batch_size=batch_size,
+        micro_batch_s=config.training.micro_batch_s or default_micro_batch_s(model),
+        precision=precision,
+        checkpoint_dir=outputs.checkpoints,
+        identity=identity,
+        evaluate=evaluator.epoch_figures,
+    )
+
+
+def _show_first_batch(loop: Loop, plan: Plan, prepared: Prepared, console: Console) -> None:
+    import torch
+
+    first = plan_epoch(
+        plan.train,
+        plan.config.window,
+        batch_size=plan.batch_size,
+        micro_batch_s=plan.micro_batch_s,
+        seed=plan.config.seed,
+        epoch=0,
+    )[0].micro_batches[0]
+
+    def loss(tensors: Tensors) -> float:
+        with torch.inference_mode():
+            return float(loop.loss(tensors))
+
+    lines = xray_lines(
+        plan.collator(first, 0),
+        [plan.train[i] for i in first.indices],
+        prepared.tokenizer,
+        prepared.tokens,
+        loss=loss,
+    )
+    for line in lines:
+        console.line(line)
+
+
+def _run_info(
+    config: RunConfig, base: ResolvedModel, outputs: Outputs, prepared: Prepared
+) -> RunInfo:
+    return RunInfo(
+        lang=config.lang,
+        base_model=base.name,
+        output_dir=outputs.model,
+        n_train=len(prepared.train),
+        n_validation=len(prepared.validation),
+        n_test=len(prepared.test),
+        train_hours=sum(u.duration_s or 0.0 for u in prepared.train) / 3600,
+        settings=config.model_dump(mode="json"),
+    )
+
+
+def epoch_table(history: Sequence[Mapping[str, float]], best_epoch: int) -> list[str]:
+    """Epoch, losses and error rates on the validation split, the best epoch marked."""
+    lines = [f"{'epoch':>5}{'train loss':>12}{'eval loss':>11}{'WER':>9}{'CER':>9}"]
+    for figures in history:
+        if "eval_wer" not in figures:
+            continue
+        epoch = int(figures["epoch"])
+        mark = "  <- best" if epoch == best_epoch else ""
+        lines.append(
+            f"{epoch:>5}{figures['train_loss']:>12.4f}{figures['eval_loss']:>11.4f}"
+            f"{100 * figures['eval_wer']:>7.1f} %{100 * figures['eval_cer']:>7.1f} %{mark}"
+        )
+    return lines

