@@ -122,7 +122,7 @@ class RunConfig(_Section):
     export: ExportConfig = ExportConfig()  # type: ignore[call-arg]
 
     def digest(self) -> str:
-        """A digest of what decides the trained weights, data aside; a resumed run must have it too."""
+        """Digest of what decides the trained weights, data aside; a resumed run must share it."""
         data = self.model_dump(mode="json", exclude={"data", "output", "export"})
         return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
 

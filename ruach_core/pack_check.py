@@ -97,6 +97,7 @@ def _check_examples(
     if not examples:
         yield CheckResult("samples", (f"{file}: no rows; add inputs and what they must become",))
         return
+    is_sound = True
     held: list[str] = []
     stable: list[str] = []
     formed: list[str] = []
@@ -110,7 +111,10 @@ def _check_examples(
                 formed += _check_form(where, example.input, purpose, normalizer, manifest)
         except RuachError as error:
             held.append(f"{where}: {error}")
+            is_sound = False
     yield CheckResult("samples", tuple(held), f"{len(examples)} rows of {file} hold")
+    if not is_sound:
+        return
     yield CheckResult("idempotence", tuple(stable), "normalising twice changes nothing")
     yield CheckResult("unicode form", tuple(formed), f"all output is in {manifest.unicode_form}")
 

@@ -6,6 +6,7 @@ second; `ruach_core.manifest` validates what is read in full.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import re
 import tomllib
@@ -76,6 +77,17 @@ def core_version() -> str:
         return "0"
 
 
+def distribution_of(point: EntryPoint) -> tuple[str, str]:
+    """Name and version of the distribution that brings an entry point, for messages."""
+    # What a broken uninstall leaves behind may have entry points and no metadata.
+    name: str | None = None
+    number: str | None = None
+    if point.dist is not None:
+        with contextlib.suppress(KeyError, PackageNotFoundError):
+            name, number = point.dist.name, point.dist.version
+    return name or "an unknown distribution", number or "?"
+
+
 def find_packs() -> list[PackRecord]:
     """Every installed pack, good or bad, sorted by code, then by distribution."""
     records = [_read_record(point) for point in entry_points(group=LANGUAGES_GROUP)]
@@ -119,6 +131,8 @@ def read_pack_toml(directory: Path) -> dict[str, Any]:
         raise ValueError(f"{MANIFEST_NAME}: not valid TOML: {error}") from error
     except UnicodeDecodeError as error:
         raise ValueError(f"{MANIFEST_NAME}: not UTF-8 text (byte {error.start})") from error
+    except RecursionError as error:
+        raise ValueError(f"{MANIFEST_NAME}: nested too deeply") from error
     except OSError as error:
         raise ValueError(f"{MANIFEST_NAME}: can't be read: {error.strerror}") from error
 
@@ -151,13 +165,13 @@ def _mark_duplicates(records: list[PackRecord]) -> list[PackRecord]:
 
 
 def _read_record(point: EntryPoint) -> PackRecord:
-    distribution = point.dist.name if point.dist else "an unknown distribution"
+    distribution, number = distribution_of(point)
     record = PackRecord(
         code=point.name,
         name="",
         autonym="",
         distribution=distribution,
-        version=(point.dist.version if point.dist else "") or "?",
+        version=number,
         module=point.value.partition("[")[0].strip(),
         directory=None,
         problem=None,
@@ -166,19 +180,26 @@ def _read_record(point: EntryPoint) -> PackRecord:
         directory = _locate(record)
         record = replace(record, directory=directory)
         data = read_pack_toml(directory)
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         return replace(
             record,
-            problem=f"{error}; run pip install --force-reinstall {distribution}, "
+            problem=f"{_one_line(str(error))}; run pip install --force-reinstall {distribution}, "
             "or tell its maintainers",
         )
-    name, autonym = data.get("name"), data.get("autonym")
+    problem = _find_problem(record, data)
     return replace(
         record,
-        name=name if isinstance(name, str) else "",
-        autonym=autonym if isinstance(autonym, str) else "",
-        problem=_find_problem(record, data),
+        name=_one_line(data.get("name")),
+        autonym=_one_line(data.get("autonym")),
+        problem=None if problem is None else _one_line(problem),
     )
+
+
+def _one_line(value: object) -> str:
+    """A pack's text, fit for a row of a table or a message; "" for what isn't text."""
+    if not isinstance(value, str):
+        return ""
+    return " ".join("".join(c if c.isprintable() else " " for c in value).split())
 
 
 def _locate(record: PackRecord) -> Path:

@@ -19,6 +19,7 @@ import pluggy
 from ruach_core import hookspecs
 from ruach_core.blame import describe_exception
 from ruach_core.errors import PackError
+from ruach_core.packs import distribution_of
 
 _PREFIX = "ruach_"
 
@@ -67,9 +68,7 @@ class PluginRecord:
 
 def describe_entry_point(point: EntryPoint, kind: Literal["plugin", "command"]) -> PluginRecord:
     """The record of an entry point that hasn't been imported."""
-    distribution = point.dist.name if point.dist else "an unknown distribution"
-    version = (point.dist.version if point.dist else "") or "?"
-    return PluginRecord(point.name, distribution, version, kind)
+    return PluginRecord(point.name, *distribution_of(point), kind)
 
 
 def import_plugin(module: str, record: PluginRecord) -> object:

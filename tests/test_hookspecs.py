@@ -37,7 +37,7 @@ def test_hook_is_in_the_reference_with_its_exact_signature(name):
 
 @pytest.mark.parametrize("name", HOOKS)
 def test_hook_has_a_test_and_a_docstring(name):
-    tests = (ROOT / "tests" / "test_plugins.py").read_text(encoding="utf-8")
+    tests = (ROOT / "tests" / "test_plugin_hooks.py").read_text(encoding="utf-8")
     assert f"def test_{name}_" in tests
     assert "versionadded: " in (HOOKS[name].__doc__ or "")
 

@@ -176,3 +176,30 @@ def test_editable_install_is_found(site, tmp_path):
     (source / "ruach_lang_qta-1.0.dist-info").rename(site / "ruach_lang_qta-1.0.dist-info")
     with site_on_path(source):
         assert find_pack("qta").directory == Path(source / "ruach_lang_qta")
+
+
+def test_odd_text_in_a_pack_stays_in_its_row(site):
+    write_pack(site, "qta", keys={"name": '"Two\\nlines \\u001b[31mred"', '"a\\nb"': "1"})
+    (record,) = [record for record in find_packs() if record.code == "qta"]
+    assert record.name == "Two lines [31mred"
+    assert problem_of("qta").startswith("pack.toml: a b: unknown key")
+
+
+def test_toml_nested_too_deeply(site):
+    write_pack(site, "qta", toml="a = " + "[" * 100_000)
+    assert "nested too deeply" in problem_of("qta")
+
+
+def test_remains_of_a_broken_uninstall_are_rows(site):
+    for code in ("qta", "qtb"):
+        write_pack(site, code)
+        (site / f"ruach_lang_{code}-1.0.dist-info" / "METADATA").unlink()
+    records = [record for record in find_packs() if record.code in ("qta", "qtb")]
+    assert [record.distribution for record in records] == ["an unknown distribution"] * 2
+
+
+def test_folder_that_cannot_be_read_is_a_row(site):
+    directory = write_pack(site, "qta")
+    (directory / "pack.toml").unlink()
+    (directory / "pack.toml").mkdir()
+    assert "has no pack.toml" in problem_of("qta")

@@ -16,6 +16,7 @@ from importlib.metadata import EntryPoint, entry_points
 import click
 
 from ruach_core.errors import RuachError, UserError
+from ruach_core.packs import core_version, distribution_of
 
 COMMANDS_GROUP = "ruach.commands"
 TRACEBACK_FLAG = "--traceback"
@@ -27,7 +28,6 @@ _INTERRUPTED = 130
 class _Command:
     target: str
     summary: str
-    point: EntryPoint | None = None
 
 
 _CORE_COMMANDS = {
@@ -73,15 +73,15 @@ class LazyGroup(click.Group):
             return _import_command(entry.target)
         found = _plugin_commands().get(cmd_name, [])
         if len(found) > 1:
-            names = " and ".join(sorted(_origin(command.point) for command in found))
+            names = " and ".join(sorted(_origin(point) for point in found))
             raise UserError(f"command {cmd_name!r} is brought by {names}: uninstall one of them")
-        return _import_plugin_command(cmd_name, found[0]) if found else None
+        return _import_plugin_command(found[0]) if found else None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of commands from the stored summaries."""
         rows = [(name, entry.summary) for name, entry in _CORE_COMMANDS.items()]
         for name, found in sorted(_plugin_commands().items()):
-            rows.append((name, found[0].summary))
+            rows.append((name, f"From {_origin(found[0])}."))
         with formatter.section("Commands"):
             formatter.write_dl(rows)
 
@@ -92,34 +92,31 @@ def _import_command(target: str) -> click.Command:
     return command
 
 
-def _origin(point: EntryPoint | None) -> str:
-    if point is None or point.dist is None:
-        return "an unknown distribution"
-    return f"{point.dist.name} {point.dist.version}"
+def _origin(point: EntryPoint) -> str:
+    return " ".join(distribution_of(point))
 
 
-def _plugin_commands() -> dict[str, list[_Command]]:
+def _plugin_commands() -> dict[str, list[EntryPoint]]:
     """Commands from the entry-point group; one that has a core command's name is left out."""
-    commands: dict[str, list[_Command]] = {}
+    commands: dict[str, list[EntryPoint]] = {}
     for point in entry_points(group=COMMANDS_GROUP):
         if point.name not in _CORE_COMMANDS:
-            command = _Command(point.value, f"From {_origin(point)}.", point)
-            commands.setdefault(point.name, []).append(command)
+            commands.setdefault(point.name, []).append(point)
     return commands
 
 
-def _import_plugin_command(name: str, entry: _Command) -> click.Command:
+def _import_plugin_command(point: EntryPoint) -> click.Command:
     try:
-        command = _import_command(entry.target)
+        command = _import_command(point.value)
     # Any code may run at a plugin's import, and whatever it raises must name the plugin.
     except Exception as error:
         raise UserError(
-            f"command {name!r} of {_origin(entry.point)} can't be imported: "
+            f"command {point.name!r} of {_origin(point)} can't be imported: "
             f"{type(error).__name__}: {error}; upgrade or uninstall that distribution"
         ) from error
     if not isinstance(command, click.Command):
         raise UserError(
-            f"command {name!r} of {_origin(entry.point)}: {entry.target} isn't a click command; "
+            f"command {point.name!r} of {_origin(point)}: {point.value} isn't a click command; "
             "upgrade or uninstall that distribution"
         )
     return command
@@ -127,8 +124,6 @@ def _import_plugin_command(name: str, entry: _Command) -> click.Command:
 
 def _show_version(ctx: click.Context, _: click.Parameter, is_asked: bool) -> None:
     if is_asked and not ctx.resilient_parsing:
-        from ruach_core.packs import core_version
-
         click.echo(f"ruach {core_version()}")
         ctx.exit()
 
@@ -173,6 +168,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader of a pipe (`| head`) has gone: no fault, and nobody to tell.
         _silence_stdout()
         return 1
+    except OSError as error:
+        # A full disk or a forbidden folder is the machine's doing, wherever it is met.
+        if wants_traceback:
+            raise
+        _silence_stdout()
+        where = f": {error.filename}" if error.filename else ""
+        return _fail(f"{error.strerror or error}{where} ({TRACEBACK_FLAG} shows where)", 1)
     return status
 
 
@@ -201,6 +203,9 @@ def _take_traceback_flag(words: list[str]) -> tuple[list[str], bool]:
 
 def _prepare_streams() -> None:
     """Write UTF-8 whatever the locale: the languages here fit no other encoding."""
+    # Python has None for a stream that its parent closed.
+    sys.stdin = sys.stdin or open(os.devnull, encoding="utf-8")  # noqa: SIM115, PTH123
+    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:

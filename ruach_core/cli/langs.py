@@ -27,7 +27,7 @@ def langs() -> None:
     """List, show, check and try out language packs."""
 
 
-@langs.command("list")
+@langs.command("list", short_help="List installed language packs.")
 @_JSON
 def langs_list(*, as_json: bool) -> None:
     """Every installed language pack; a broken one is a row that says what is wrong."""
@@ -69,7 +69,7 @@ def langs_list(*, as_json: bool) -> None:
     )
 
 
-@langs.command("info")
+@langs.command("info", short_help="Show all that a pack says of its language.")
 @click.argument("code")
 @_JSON
 def langs_info(code: str, *, as_json: bool) -> None:
@@ -94,7 +94,7 @@ def langs_info(code: str, *, as_json: bool) -> None:
     click.echo("\n".join(_describe(pack, manifest)))
 
 
-@langs.command("check")
+@langs.command("check", short_help="Check a pack; the exit status is 1 where anything is wrong.")
 @click.argument("code")
 @_JSON
 @click.pass_context
@@ -131,7 +131,7 @@ def langs_check(ctx: click.Context, code: str, *, as_json: bool) -> None:
         ctx.exit(1)
 
 
-@langs.command("normalize")
+@langs.command("normalize", short_help="Normalise text as a pack does.")
 @click.argument("code")
 @click.argument("text", required=False)
 @click.option(

@@ -14,7 +14,7 @@ def plugins() -> None:
     """List what is plugged in."""
 
 
-@plugins.command("list")
+@plugins.command("list", short_help="List plugins, packs and commands, with their hooks.")
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")
 @click.option("--all", "show_all", is_flag=True, help="Show core's own plugins too.")
 def plugins_list(*, as_json: bool, show_all: bool) -> None:

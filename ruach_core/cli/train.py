@@ -89,6 +89,7 @@ def _setting(name: str, **kwargs: Any) -> Callable[..., Any]:
 @click.pass_context
 def train(
     ctx: click.Context,
+    /,
     *,
     config_file: str | None,
     pack_options: tuple[str, ...],

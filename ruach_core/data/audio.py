@@ -33,7 +33,6 @@ _CONTAINERS = (
 )
 FFMPEG_OPTIONS = {"format_whitelist": _CONTAINERS, "protocol_whitelist": "file"}
 """For every `av.open`: only plain containers, only local files."""
-_FFMPEG_OPTIONS = FFMPEG_OPTIONS
 _MIN_RATE, _MAX_RATE = 1_000, 768_000
 _MAX_CHANNELS = 64
 _MAX_CHUNKS = 1_000
@@ -150,7 +149,8 @@ def _check_file(request: _Request) -> None:
             if not file.read(1):
                 raise request.error("empty", "the file has 0 bytes")
     except (OSError, ValueError) as error:
-        raise request.error("unreadable", f"can't be opened: {error}") from error
+        reason = getattr(error, "strerror", None) or error
+        raise request.error("unreadable", f"can't be opened: {reason}") from error
 
 
 def _decode(request: _Request) -> tuple[Waveform, int]:

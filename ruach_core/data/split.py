@@ -131,7 +131,7 @@ def _choose(
     """
     target = _target(n_clips, share, at_most)
     threshold = min(share, at_most / n_clips)
-    limit = min(at_most, n_clips - 1, max(1, int(1.5 * target)))
+    limit = min(at_most, max(1, int(1.5 * target)))
     ordered = sorted(sizes, key=lambda group: (_hash_fraction(group, seed), group))
     chosen: set[str] = set()
     n_chosen = 0

@@ -155,7 +155,7 @@ def check_model_folder(folder: Path) -> None:
 def _download(repository: str, *, progress: bool) -> Path:
     try:
         from huggingface_hub import snapshot_download
-        from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]
+        from huggingface_hub.errors import HTTPError
     except ImportError as error:
         raise require_extra("huggingface_hub", "train") from error
     with nullcontext() if progress else _no_bars():
@@ -169,7 +169,7 @@ def _download(repository: str, *, progress: bool) -> Path:
 
 @contextmanager
 def _no_bars() -> Iterator[None]:
-    from huggingface_hub.utils import (  # type: ignore[attr-defined]
+    from huggingface_hub.utils import (
         are_progress_bars_disabled,
         disable_progress_bars,
         enable_progress_bars,

@@ -272,10 +272,10 @@ class Ct2Recognizer:
                     f"{MAX_WINDOW_S:.0f} s; use ruach transcribe for long audio"
                 )
         rows: list[list[int]] = [[] for _ in lengths]
-        in_flight: deque[tuple[DecodingBatch, Any]] = deque()
+        in_flight: deque[tuple[DecodingBatch, Any, Any]] = deque()
 
         def collect() -> None:
-            batch, results = in_flight.popleft()
+            batch, _, results = in_flight.popleft()
             for i, result in zip(batch.indices, results, strict=True):
                 rows[i] = [t for t in result.result().sequences_ids[0] if t < self.tokens.end]
             if on_progress:
@@ -283,7 +283,8 @@ class Ct2Recognizer:
 
         for batch in self.plan(lengths, window=window, batch_s=batch_s):
             features = self.extract_features([load(i) for i in batch.indices], batch.n_samples)
-            in_flight.append((batch, self._generate(features, len(batch.indices))))
+            # The features stay referenced: the model may read them until its results are there.
+            in_flight.append((batch, features, self._generate(features, len(batch.indices))))
             if len(in_flight) >= _BATCHES_IN_FLIGHT:
                 collect()
         while in_flight:

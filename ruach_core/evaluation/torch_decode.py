@@ -48,7 +48,7 @@ class TorchRecognizer:
         utterances: Sequence[Utterance],
         *,
         window: Window = "trim",
-        on_progress: Callable[[int], None] | None = None,
+        on_progress: Callable[[int], object] | None = None,
     ) -> list[Hypothesis]:
         """A hypothesis for each utterance, in their order.
 

@@ -119,16 +119,15 @@ class LanguagePackContract:
         pack = _load_pack(self.code)
         normalizer = pack.normalizer(data.draw(_options(pack.manifest), label="options"))
         text = data.draw(_texts(pack), label="text")
-        target = normalizer.normalize(text, purpose="target")
-        score = normalizer.normalize(text, purpose="score")
-        for output in (target, score):
-            assert len(output.splitlines()) <= 1
-            assert output == output.strip()
-            assert normalize_form(output, pack.manifest.unicode_form) == output
-            output.encode("utf-8")
-        assert normalizer.normalize(target, purpose="target") == target
-        assert normalizer.normalize(score, purpose="score") == score
-        assert normalizer.normalize(target, purpose="score") == score
+        _check_invariants(pack, normalizer, text)
+
+    def test_normalizer_holds_around_every_character(self) -> None:
+        """The same for each letter, sample and troublesome character, between and beside words."""
+        pack = _load_pack(self.code)
+        first, last = pack.manifest.letters[0], pack.manifest.letters[-1]
+        for char in dict.fromkeys((*pack.manifest.letters, *_sample_characters(pack), *_TRICKY)):
+            text = f"{char}{first} {last}{char}{first} {char} {char}{char} 1{char}2 {first}{char}"
+            _check_invariants(pack, pack.normalizer(), text)
 
     @given(data=st.data())
     @_fuzzed
@@ -161,6 +160,23 @@ class LanguagePackContract:
                 assert pack.normalizer().normalize(clip.transcript, purpose="score")
 
 
+def _check_invariants(pack: _InstalledPack, normalizer: TextNormalizer, text: str) -> None:
+    target = normalizer.normalize(text, purpose="target")
+    score = normalizer.normalize(text, purpose="score")
+    for output in (target, score):
+        assert len(output.splitlines()) <= 1
+        assert output == output.strip()
+        assert normalize_form(output, pack.manifest.unicode_form) == output
+        output.encode("utf-8")
+    assert normalizer.normalize(target, purpose="target") == target
+    assert normalizer.normalize(score, purpose="score") == score
+    assert normalizer.normalize(target, purpose="score") == score
+
+
+def _sample_characters(pack: _InstalledPack) -> list[str]:
+    return sorted({" "}.union(*(example.input for example in pack.examples)))
+
+
 def _options(manifest: PackManifest) -> st.SearchStrategy[dict[str, str]]:
     choices = {name: st.sampled_from(option.values) for name, option in manifest.options.items()}
     return st.fixed_dictionaries({}, optional=choices)
@@ -170,11 +186,11 @@ def _texts(pack: _InstalledPack) -> st.SearchStrategy[str]:
     inputs = [example.input for example in pack.examples]
     characters = st.one_of(
         st.sampled_from(pack.manifest.letters),
-        st.sampled_from(sorted(set("".join(inputs)) | {" "})),
+        st.sampled_from(_sample_characters(pack)),
         st.sampled_from(sorted(_TRICKY)),
         st.characters(),
     )
-    joined = st.lists(characters, max_size=24).map("".join)
+    joined = st.lists(characters, min_size=4, max_size=40).map("".join)
     # Real rows cut and pasted reach rules that single characters seldom spell out.
     pieces = st.lists(st.one_of(st.sampled_from(inputs), joined), min_size=2, max_size=4)
     return st.one_of(joined, pieces.map("".join), st.text(max_size=40))

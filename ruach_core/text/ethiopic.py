@@ -110,7 +110,8 @@ def unify_marks() -> tuple[Rule, ...]:
     """Latin marks typed in Ethiopic text, and rare Ethiopic ones, become the usual ones.
 
     ፧ is `?` (CLDR's exemplars list `?`); `,` and `;` after a letter are ፣ and ፤ (contested: some
-    editors keep them); `÷` after a letter is typed for ፥; two dots or more are an ellipsis.
+    editors keep them); `÷` after a letter is typed for ፥; three dots or more are an
+    ellipsis, two after a letter are one.
     """
     after_letter = f"(?:(?<=[{LETTERS}{NUMERALS}])|(?<=[{LETTERS}][\"')\\]]))"
     return (
@@ -118,7 +119,8 @@ def unify_marks() -> tuple[Rule, ...]:
         replace_pattern("comma", f"{after_letter} ?,(?![0-9])", "፣"),
         replace_pattern("semicolon", f"{after_letter} ?;", "፤"),
         replace_pattern("division sign", f"(?<=[{LETTERS}]) ?÷(?! ?[0-9])", "፥"),
-        replace_pattern("ellipsis", r"(?:\.(?=[.…])|…)[.…]*+", "..."),
+        replace_pattern("ellipsis", r"(?:\.{3,}+|\.{0,2}…)[.…]*+", "..."),
+        replace_pattern("double dot", f"(?<=[{LETTERS}])\\.\\.(?!\\.)", "."),
     )
 
 

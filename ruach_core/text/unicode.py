@@ -57,8 +57,13 @@ def is_letter(char: str) -> bool:
 
 
 def is_word_character(char: str) -> bool:
-    """Whether words are made of it: letters, marks, numbers, and modifiers that spell tone."""
-    return category(char)[0] in "LMN" or ord(char) in _code_points("modifiers.tsv")
+    """Whether words are made of it: letters, marks, numbers, and modifiers that spell tone.
+
+    Private and unassigned code points count too: some orthographies' letters are such.
+    """
+    found = category(char)
+    is_part = found[0] in "LMN" or found in ("Co", "Cn")
+    return is_part or ord(char) in _code_points("modifiers.tsv")
 
 
 def repair_surrogates(text: str) -> str:

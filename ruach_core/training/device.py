@@ -46,4 +46,4 @@ def default_micro_batch_s(model: Any) -> float:
     width = min(_GB_PER_WINDOW_SECOND, key=lambda known: abs(known - model.config.d_model))
     n_parameters = sum(p.numel() for p in model.parameters())
     free_gb = 0.9 * total_gb - n_parameters * _BYTES_PER_PARAMETER / 1e9 - 1.0
-    return max(30.0, 0.6 * free_gb / _GB_PER_WINDOW_SECOND[width])
+    return float(max(30.0, 0.6 * free_gb / _GB_PER_WINDOW_SECOND[width]))

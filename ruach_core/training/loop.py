@@ -174,7 +174,7 @@ class Loop:
 
         collator, epoch = self._plan.collator, self.progress.epoch
         loader: Any = DataLoader(
-            _Passes(batches, collator, epoch),  # type: ignore[arg-type]
+            _Passes(batches, collator, epoch),
             batch_size=None,
             shuffle=False,
             num_workers=self._config.workers,

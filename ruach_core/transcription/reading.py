@@ -9,6 +9,7 @@ from typing import Any
 
 import av
 import numpy as np
+import soxr
 
 from ruach_core.data.audio import FFMPEG_OPTIONS, AudioError, load_audio
 from ruach_core.errors import UserError
@@ -79,14 +80,17 @@ def iter_audio(path: Path) -> Iterator[FloatArray]:
 
 
 def _decode(path: Path, container: Any) -> Iterator[FloatArray]:
+    """Channels are averaged and resampled as `load_audio` does it, but frame by frame."""
     if not container.streams.audio:
         raise AudioError(path, "unreadable", "holds no audio stream")
-    resampler = av.AudioResampler(format="flt", layout="mono", rate=SAMPLING_RATE)
-    for frame in container.decode(container.streams.audio[0]):
-        yield from _to_waveforms(resampler.resample(frame))
-    yield from _to_waveforms(resampler.resample(None))
-
-
-def _to_waveforms(frames: list[Any]) -> Iterator[FloatArray]:
-    for frame in frames:
-        yield np.nan_to_num(frame.to_ndarray()[0].astype(np.float32, copy=False))
+    stream = container.streams.audio[0]
+    rate = int(stream.codec_context.sample_rate or 0)
+    if not rate:
+        raise AudioError(path, "unreadable", "its header states no sampling rate")
+    to_float = av.AudioResampler(format="fltp", layout=stream.codec_context.layout, rate=rate)
+    to_16_khz = soxr.ResampleStream(rate, SAMPLING_RATE, 1, dtype="float32", quality="HQ")
+    for frame in container.decode(stream):
+        for part in to_float.resample(frame):
+            mono = np.nan_to_num(part.to_ndarray()).mean(axis=0, dtype=np.float32)
+            yield to_16_khz.resample_chunk(mono)
+    yield to_16_khz.resample_chunk(np.zeros(0, dtype=np.float32), last=True)

@@ -236,7 +236,12 @@ def test_unreadable_by_permission(tmp_path, speech):
 
 def test_bytes_that_are_damaged_at_random_never_raise_anything_else(tmp_path, speech, write_av):
     rng = np.random.default_rng(5)
-    for name, codec in [("a.wav", ""), ("a.flac", "flac"), ("a.ogg", "libvorbis"), ("a.m4a", "aac")]:
+    for name, codec in [
+        ("a.wav", ""),
+        ("a.flac", "flac"),
+        ("a.ogg", "libvorbis"),
+        ("a.m4a", "aac"),
+    ]:
         path = tmp_path / name
         if codec:
             write_av(path, speech(0.5), 16_000, codec)

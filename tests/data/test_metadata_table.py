@@ -84,7 +84,9 @@ def test_tsv_keeps_bare_quotes(tmp_path):
 
 
 def test_bad_rows_are_numbered_and_cost_only_themselves(tmp_path):
-    content = b"path,text,x\na.wav,one,\nb.wav\nc.wav,a,b,c\n\nd.wav,nu\0l,\ne.wav,last\nf.wav,z,,,\n"
+    content = (
+        b"path,text,x\na.wav,one,\nb.wav\nc.wav,a,b,c\n\nd.wav,nu\0l,\ne.wav,last\nf.wav,z,,,\n"
+    )
     rows = read(write(tmp_path, content))
     assert pairs(rows) == [("a.wav", "one"), ("e.wav", "last"), ("f.wav", "z")]
     assert [number for number, _ in bad(rows)] == [3, 4, 6]

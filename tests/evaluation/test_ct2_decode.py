@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from ruach_core.errors import DataError, UserError
 from ruach_core.evaluation.ct2_decode import (
     Ct2Recognizer,

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from ruach_core.default_plugins.metrics import ruach_metrics
 from ruach_core.evaluation.metrics import (
     EditCounts,
@@ -86,7 +87,8 @@ def test_count_edits_refuses_sides_of_unequal_number() -> None:
 @given(
     st.lists(
         st.tuples(
-            st.lists(st.sampled_from("ሀለሐ"), max_size=8), st.lists(st.sampled_from("ሀለሐ"), max_size=8)
+            st.lists(st.sampled_from("ሀለሐ"), max_size=8),
+            st.lists(st.sampled_from("ሀለሐ"), max_size=8),
         ),
         min_size=1,
         max_size=5,
@@ -172,16 +174,17 @@ def test_compare_cannot_tell_equal_systems() -> None:
 
 def test_compare_rarely_sees_a_difference_where_there_is_none() -> None:
     found = 0
-    for seed in range(100):
-        generator = random.Random(seed)
+    for seed in range(300):
+        generator = random.Random(1_000 + seed)
         first = _random_counts(80, 0.4, seed=seed)
         # The same clips and error rate: each system has its own luck.
         second = []
         for count in first:
             wrong = sum(generator.random() < 0.4 for _ in range(count.n_reference))
             second.append(EditCounts(wrong, 0, 0, count.n_reference - wrong))
-        found += compare_systems(first, second, resamples=1_000).p_value < 0.05
-    assert found <= 12
+        found += compare_systems(first, second, resamples=500).p_value < 0.05
+    # 5 % of 300 is 15; a one-sided count would find 30.
+    assert 5 <= found <= 23
 
 
 def test_paired_test_finds_what_unpaired_intervals_overlap_on() -> None:

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from ruach_core.errors import DataError, UserError
 from ruach_core.evaluation.report import (
     build_report,
@@ -37,7 +38,7 @@ class _Lengths:
 
 
 def _utterances() -> list[Utterance]:
-    texts = ["Good  morning.", "we go, \"now\"\nhome", "ሰላም ነው"]
+    texts = ["Good  morning.", 'we go, "now"\nhome', "ሰላም ነው"]
     return [Utterance(f"clip{i}.wav", Path("x.wav"), t, "test") for i, t in enumerate(texts)]
 
 

