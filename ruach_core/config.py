@@ -39,7 +39,7 @@ class DataConfig(_Section):
 class TrainingConfig(_Section):
     """The optimisation."""
 
-    epochs: int = Field(8, ge=1, description="passes over the training clips")
+    epochs: int = Field(10, ge=1, description="passes over the training clips")
     learning_rate: float | None = Field(
         None, gt=0, description="peak; by default from the model's size and its zero-shot WER"
     )
@@ -68,7 +68,7 @@ class WindowConfig(_Section):
     margin_s: float = Field(0.3, ge=0, le=30, description="least silence after each clip")
     jitter_s: float = Field(1.3, ge=0, le=30, description="most extra silence, drawn per update")
     full_share: float = Field(
-        0.1, ge=0, le=1, description="share of clips trained in a full 30 s window"
+        0.05, ge=0, le=1, description="share of clips trained in a full 30 s window"
     )
 
 

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
+from ruach_core.cli.language import parse_options
 from ruach_core.cli.table import format_table
-from ruach_core.errors import DataError, UserError
+from ruach_core.errors import DataError
 from ruach_core.packs import MANIFEST_NAME, PackRecord, find_pack, find_packs
 
 if TYPE_CHECKING:
@@ -156,7 +157,7 @@ def langs_normalize(
     """
     from ruach_core.plugins import Plugins
 
-    options = _parse_options(settings)
+    options = parse_options(settings)
     normalizer = Plugins.load(code).normalizer(options)
     output = sys.stdout.buffer
     if text is not None:
@@ -167,16 +168,6 @@ def langs_normalize(
     for line in lines:
         output.write(_normalize_line(line, normalizer, purpose))
         output.flush()
-
-
-def _parse_options(settings: tuple[str, ...]) -> dict[str, str]:
-    options: dict[str, str] = {}
-    for setting in settings:
-        name, equals, value = setting.partition("=")
-        if not equals:
-            raise UserError(f"--option {setting}: write it as NAME=VALUE")
-        options[name] = value
-    return options
 
 
 def _read_lines(stream: BinaryIO) -> Iterator[str]:

@@ -58,14 +58,6 @@ def _dotted_flags(arguments: tuple[str, ...]) -> dict[str, str]:
     return flags
 
 
-def _options(values: tuple[str, ...]) -> dict[str, str]:
-    pairs = [value.partition("=") for value in values]
-    for name, equals, _ in pairs:
-        if not equals:
-            raise click.UsageError(f"--option {name}: give NAME=VALUE")
-    return {name: value for name, _, value in pairs}
-
-
 def _setting(name: str, **kwargs: Any) -> Callable[..., Any]:
     return click.option(f"--{name}", default=None, **kwargs)
 
@@ -101,6 +93,7 @@ def train(
     """Fine-tune Whisper on a folder of clips and transcripts."""
     from pathlib import Path
 
+    from ruach_core.cli.language import parse_options
     from ruach_core.config import build_config, read_config_file
     from ruach_core.training.console import Console
     from ruach_core.training.run import train as run_training
@@ -109,5 +102,5 @@ def train(
     if named["lang"] is None and "lang" not in file:
         raise click.UsageError("--lang CODE is missing (ruach langs list shows the codes)")
     flags: dict[str, Any] = {**named, "training.epochs": epochs, **_dotted_flags(tuple(ctx.args))}
-    flags.update({f"options.{name}": value for name, value in _options(pack_options).items()})
+    flags.update({f"options.{name}": value for name, value in parse_options(pack_options).items()})
     run_training(build_config(file, flags), Console(), resume=resume, overwrite=overwrite)

@@ -38,9 +38,10 @@ def default_learning_rate(d_model: int, zero_shot_wer: float | None) -> tuple[fl
 
 def default_batch_size(n_train: int) -> int:
     """Clips per update: few for small data, so that an epoch has enough updates."""
-    if n_train <= 2_000:
-        return 8
-    return 16 if n_train <= 10_000 else 32
+    for limit, batch_size in ((1_000, 4), (4_000, 8), (16_000, 16)):
+        if n_train <= limit:
+            return batch_size
+    return 32
 
 
 def learning_rate_at(update: int, n_updates: int, peak: float, config: TrainingConfig) -> float:

@@ -15,7 +15,7 @@ from ruach_core.plugins import Plugins
 from ruach_core.training.batching import plan_epoch
 from ruach_core.training.checkpoint import load_weights
 from ruach_core.training.collate import Collator, Tensors
-from ruach_core.training.device import choose_precision, default_micro_batch_s
+from ruach_core.training.device import choose_precision, default_micro_batch_s, keep_freed_memory
 from ruach_core.training.evaluating import Evaluator, pick
 from ruach_core.training.finish import RunResult, ZeroShot, finish
 from ruach_core.training.loop import Loop, Plan
@@ -84,6 +84,7 @@ def _require_train_extra() -> None:
         import transformers
     except ImportError as error:
         raise require_extra(error.name or "torch", "train") from error
+    keep_freed_memory()
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
 

@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import pytest
+
+from ruach_core.config import TrainingConfig
+from ruach_core.training.optimizer import (
+    build_optimizer,
+    default_batch_size,
+    default_learning_rate,
+    learning_rate_at,
+    set_learning_rate,
+)
+
+
+def rates(n_updates: int, **settings: float) -> list[float]:
+    config = TrainingConfig(**settings)
+    return [learning_rate_at(update, n_updates, 2.0, config) for update in range(n_updates)]
+
+
+@pytest.mark.parametrize("n_updates", [1, 2, 3, 10, 101, 1000])
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.99])
+def test_schedule_rises_to_the_peak_and_falls_to_just_above_zero(n_updates, share):
+    schedule = rates(n_updates, warmup_share=share)
+    top = schedule.index(max(schedule))
+    assert max(schedule) == 2.0
+    assert min(schedule) > 0.0
+    assert all(a < b for a, b in zip(schedule[:top], schedule[1 : top + 1], strict=True))
+    assert all(a >= b for a, b in zip(schedule[top:], schedule[top + 1 :], strict=False))
+
+
+def test_schedule_is_linear_and_ends_at_zero():
+    schedule = rates(1000, warmup_share=0.1)
+    assert schedule[49] == pytest.approx(1.0)
+    assert schedule[99] == pytest.approx(2.0)
+    assert schedule[550] == pytest.approx(1.0)
+    assert learning_rate_at(1000, 1000, 2.0, TrainingConfig()) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("d_model", "seen", "unseen"),
+    [
+        (384, 4e-5, 1e-4),  # tiny
+        (512, 2.5e-5, 7e-5),  # base
+        (768, 1.25e-5, 4e-5),  # small
+        (1024, 8e-6, 2e-5),  # medium
+        (1280, 5e-6, 1.5e-5),  # large, turbo
+    ],
+)
+def test_default_learning_rate_falls_with_size(d_model, seen, unseen):
+    assert default_learning_rate(d_model, 0.2)[0] == seen
+    assert default_learning_rate(d_model, 0.95)[0] == unseen
+    assert default_learning_rate(d_model, None)[0] == unseen
+
+
+def test_default_learning_rate_says_why():
+    assert "knows the language" in default_learning_rate(512, 0.31)[1]
+    assert "31%" in default_learning_rate(512, 0.31)[1]
+    assert "new to the base model" in default_learning_rate(512, 1.2)[1]
+    assert "unknown" in default_learning_rate(512, None)[1]
+
+
+def test_odd_sizes_take_the_nearest():
+    assert default_learning_rate(32, None) == default_learning_rate(384, None)
+    assert default_learning_rate(1300, None) == default_learning_rate(1280, None)
+
+
+def test_small_data_gets_small_batches():
+    assert [default_batch_size(n) for n in (10, 2_000, 2_001, 10_000, 100_000)] == [
+        8, 8, 16, 16, 32,
+    ]  # fmt: skip
+
+
+def test_only_matrices_are_decayed_and_frozen_positions_are_left_out():
+    import torch
+
+    model = torch.nn.ModuleDict(
+        {"linear": torch.nn.Linear(3, 4), "norm": torch.nn.LayerNorm(4),
+         "positions": torch.nn.Embedding(5, 3)}
+    )  # fmt: skip
+    model["positions"].requires_grad_(False)
+    optimizer = build_optimizer(model, TrainingConfig(weight_decay=0.25))
+    decayed, others = optimizer.param_groups
+    assert [p is model["linear"].weight for p in decayed["params"]] == [True]
+    assert decayed["weight_decay"] == 0.25
+    assert {id(p) for p in others["params"]} == {
+        id(p) for p in (model["linear"].bias, model["norm"].weight, model["norm"].bias)
+    }
+    assert others["weight_decay"] == 0.0
+    set_learning_rate(optimizer, 0.5)
+    assert [group["lr"] for group in optimizer.param_groups] == [0.5, 0.5]

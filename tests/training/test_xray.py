@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ruach_core.errors import UserError
+from ruach_core.models.special_tokens import SpecialTokens
+from ruach_core.training.collate import IGNORED, decoder_ids
+from ruach_core.training.xray import check_decoder_ids
+
+TOKENS = SpecialTokens(
+    whisper_language="am", start=50258, language=50334, transcribe=50359, no_timestamps=50363,
+    end=50257, previous=50361, no_speech=50362,
+)  # fmt: skip
+TEXTS = [[10, 11, 12], [20]]
+
+
+def batch() -> tuple[np.ndarray, np.ndarray]:
+    return decoder_ids(TEXTS, TOKENS)
+
+
+def refusal(inputs: np.ndarray, targets: np.ndarray) -> str:
+    with pytest.raises(UserError) as caught:
+        check_decoder_ids(inputs, targets, TOKENS)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+def test_what_the_collator_makes_passes():
+    check_decoder_ids(*batch(), TOKENS)
+
+
+def test_doubled_start_is_refused():
+    inputs, targets = batch()
+    doubled = np.concatenate([inputs[:, :1], inputs], axis=1)
+    shifted = np.concatenate([inputs[:, :1], targets], axis=1)
+    assert "3 <|startoftranscript|>" in refusal(doubled, shifted)
+    assert "2 <|startoftranscript|>" in refusal(doubled[:, :-1], targets)
+    assert "clip 1" in refusal(inputs, np.where(targets == 10, TOKENS.start, targets))
+
+
+def test_missing_or_late_start_is_refused():
+    inputs, targets = batch()
+    missing = inputs.copy()
+    missing[1, 0] = TOKENS.end
+    assert "clip 2: 0 <|startoftranscript|>" in refusal(missing, targets)
+    late = inputs.copy()
+    late[0, :2] = [TOKENS.language, TOKENS.start]
+    assert "<|startoftranscript|>" in refusal(late, targets)
+
+
+def test_wrong_language_is_refused():
+    inputs, targets = batch()
+    inputs[1, 1] = 50259
+    message = refusal(inputs, targets)
+    assert "clip 2" in message
+    assert "50259" in message
+    assert "<|am|>" in message
+
+
+def test_other_task_and_timestamps_are_refused():
+    inputs, targets = batch()
+    inputs[0, 2] = TOKENS.transcribe - 1  # <|translate|>
+    assert "prompt" in refusal(inputs, targets)
+    inputs, targets = batch()
+    inputs[0, 3] = 10
+    assert "prompt" in refusal(inputs, targets)
+
+
+def test_empty_text_is_refused():
+    assert "clip 2: the text is empty" in refusal(*decoder_ids([[1], []], TOKENS))
+
+
+def test_missing_end_is_refused():
+    inputs, targets = batch()
+    masked = np.where(targets == TOKENS.end, IGNORED, targets)
+    assert "<|endoftext|>" in refusal(inputs, masked)
+
+
+def test_all_masked_is_refused():
+    inputs, targets = batch()
+    targets[0] = IGNORED
+    assert "clip 1" in refusal(inputs, targets)
+
+
+def test_too_long_is_refused():
+    check_decoder_ids(*decoder_ids([[1] * 444], TOKENS), TOKENS)
+    assert "449 decoder positions" in refusal(*decoder_ids([[1] * 445], TOKENS))
