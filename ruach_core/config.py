@@ -22,7 +22,7 @@ DEFAULT_MODELS = Path("models")
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class DataConfig(_Section):
@@ -34,6 +34,7 @@ class DataConfig(_Section):
         0.1, gt=0, lt=0.5, description="share of train held out where no validation split is given"
     )
     max_validation: int = Field(300, ge=1, description="at most so many clips are held out")
+    license: str | None = Field(None, description="licence of the data, for the model card")
 
 
 class TrainingConfig(_Section):
@@ -155,6 +156,8 @@ def build_config(file: dict[str, Any], flags: dict[str, Any]) -> RunConfig:
         section = merged
         for parent in parents:
             section = section.setdefault(parent, {})
+            if not isinstance(section, dict):
+                raise UserError(f"settings: {parent} is a section of settings, not a value")
         section[leaf] = value
     try:
         return RunConfig.model_validate(merged)
@@ -163,7 +166,7 @@ def build_config(file: dict[str, Any], flags: dict[str, Any]) -> RunConfig:
             f"{'.'.join(map(str, e['loc']))}: {e['msg']} (got {e['input']!r})"
             for e in error.errors()
         )
-        raise UserError(f"settings: {problems}; see ruach train --help") from error
+        raise UserError(f"settings: {problems}; ruach train --settings lists them all") from error
 
 
 def setting_names() -> dict[str, str]:

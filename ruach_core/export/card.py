@@ -37,6 +37,7 @@ class RunRecord:
     base_model: str
     is_sample: bool
     sample_note: str
+    data_license: str | None
     prepared: Prepared
     plan: Plan
     progress: Progress
@@ -62,6 +63,7 @@ def run_json(record: RunRecord, parity: Sequence[ParityRow]) -> str:
         "is_sample": record.is_sample,
         "data": {
             "source": record.config.data.name if not record.is_sample else "bundled sample",
+            "license": record.data_license,
             "fingerprint": prepared.corpus.fingerprint,
             "splits": {
                 "train": _split_facts(prepared.train),
@@ -229,7 +231,8 @@ def _data_section(record: RunRecord) -> str:
             f"{facts['n_speakers'] or 'not given'} |"
         )
     rows.append(f"\nFingerprint (texts, splits, audio): `{prepared.corpus.fingerprint}`")
-    rows.append("\nLicence of the data: **to be filled in by whoever publishes this model**")
+    given = record.data_license or "**not given** (set dataset.license before publishing)"
+    rows.append(f"\nLicence of the data: {given}")
     if prepared.set_aside:
         rows.append(f"\n{len(prepared.set_aside)} clips were set aside; see `set_aside.csv`.")
     rows += [f"\nNote: {note}" for note in prepared.corpus.notes]

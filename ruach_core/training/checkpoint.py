@@ -7,6 +7,7 @@ and SHA-256 of every other file) written last. A run killed at any moment leaves
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
 import os
@@ -61,13 +62,20 @@ def write_folder(final: Path, write: Callable[[Path], None]) -> None:
 
     An existing `final` is replaced. Files are flushed to disk before the rename, so a power cut
     leaves the old folder or the new one.
+
+    Raises:
+        UserError: the disk is full or can't be written; nothing half-written stays.
     """
+    from safetensors import SafetensorError
+
     temporary = final.with_name(f"{final.name}.{os.getpid()}.tmp")
     shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
     try:
+        temporary.mkdir(parents=True)
         write(temporary)
         for path in temporary.rglob("*"):
+            # safetensors makes its files private.
+            path.chmod(0o755 if path.is_dir() else 0o644)
             _flush(path)
         _flush(temporary)
         if final.exists():
@@ -78,9 +86,27 @@ def write_folder(final: Path, write: Callable[[Path], None]) -> None:
         else:
             temporary.rename(final)
         _flush(final.parent)
-    except BaseException:
+    # safetensors has an error of its own for a full disk.
+    except (OSError, SafetensorError) as error:
+        raise UserError(
+            f"{final}: can't be written: {error}; free space on the disk, then go on with --resume"
+        ) from error
+    finally:
         shutil.rmtree(temporary, ignore_errors=True)
-        raise
+
+
+def clear_leftovers(final: Path) -> None:
+    """Remove what killed runs left beside a folder that `write_folder` writes.
+
+    A run killed between the two renames of a replacement leaves no `final`: the old one comes back.
+    """
+    for leftover in final.parent.glob(f"{glob.escape(final.name)}.*.tmp"):
+        middle = leftover.name.removeprefix(f"{final.name}.").removesuffix(".tmp")
+        if middle.removesuffix(".old").isdigit():
+            if middle.endswith(".old") and not final.exists():
+                leftover.rename(final)
+            else:
+                shutil.rmtree(leftover)
 
 
 def seal(folder: Path) -> None:

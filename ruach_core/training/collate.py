@@ -15,7 +15,7 @@ from ruach_core.models.special_tokens import SpecialTokens
 from ruach_core.training.augment import spec_augment
 from ruach_core.training.batching import MicroBatch
 from ruach_core.training.randomness import generator
-from ruach_core.types import SAMPLING_RATE, Utterance
+from ruach_core.types import Utterance
 
 if TYPE_CHECKING:
     import torch
@@ -109,11 +109,3 @@ def decoder_ids(
         inputs[row, : len(sequence) - 1] = sequence[:-1]
         targets[row, : len(sequence) - 1] = sequence[1:]
     return inputs, targets
-
-
-def clip_seconds(utterances: Sequence[Utterance], indices: Sequence[int]) -> float:
-    """Seconds of real audio in the clips."""
-    return sum(utterances[i].duration_s or 0.0 for i in indices)
-
-
-__all__ = ["IGNORED", "SAMPLING_RATE", "Collator", "Tensors", "clip_seconds", "decoder_ids"]

@@ -81,6 +81,7 @@ def finish(
         base_model=base.name,
         is_sample=source.is_sample,
         sample_note=sample.description if sample else "",
+        data_license=sample.license if sample and source.is_sample else config.dataset.license,
         prepared=prepared,
         plan=plan,
         progress=progress,

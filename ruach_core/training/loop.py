@@ -81,6 +81,8 @@ class Loop:
         self._console = console
         mixed = {"float32": "no"}.get(plan.precision, plan.precision)
         self._accelerator = Accelerator(mixed_precision=mixed)
+        if self._accelerator.num_processes > 1:
+            raise UserError("training runs in one process as yet: start it without a launcher")
         self._raw_model = model.to(self._accelerator.device)
         self._model = self._accelerator.prepare(self._raw_model)
         self._raw_optimizer = build_optimizer(self._raw_model, self._config)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ruach_core.config import DEFAULT_MODELS, RunConfig
 from ruach_core.errors import UserError
+from ruach_core.training.checkpoint import clear_leftovers
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,8 @@ class Outputs:
         Raises:
             UserError: a finished model or an unfinished run is there already.
         """
+        for folder in (self.model, self.export):
+            clear_leftovers(folder)
         if resume and not self.checkpoints.is_dir() and self.model.exists():
             raise UserError(f"{self.model}: this run is finished; there is nothing to resume")
         if not resume and not overwrite:

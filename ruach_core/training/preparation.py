@@ -116,6 +116,7 @@ def prepare(
         console.line(line)
     for line in budget.lines():
         console.line(line)
+    _run_checks(plugins, train, tokenizer, console)
     return Prepared(
         corpus=corpus,
         train=train,
@@ -176,6 +177,25 @@ def load_model(model_dir: Path, tokens: SpecialTokens, text_ids: Sequence[Sequen
     # Positions are sinusoids, fixed in every Whisper.
     model.get_encoder().embed_positions.requires_grad_(False)
     return allow_short_windows(model)
+
+
+def _run_checks(
+    plugins: Plugins, train: Sequence[Utterance], tokenizer: WhisperTokenizer, console: Console
+) -> None:
+    """Print what the plugins' checks find in the training references.
+
+    Raises:
+        DataError: a check found an error.
+    """
+    for check in plugins.tokenization_checks():
+        for finding in check.check(train, tokenizer):
+            line = f"{finding.check}: {finding.message}"
+            line += f" (for example {finding.example})" if finding.example else ""
+            line += f"; {finding.remedy}" if finding.remedy else ""
+            if finding.severity == "error":
+                raise DataError(line)
+            if finding.severity == "warning":
+                console.line(f"warning: {line}")
 
 
 def _read(

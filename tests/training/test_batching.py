@@ -13,6 +13,7 @@ from ruach_core.training.batching import POOL_BATCHES, Batch, MicroBatch, plan_e
 from ruach_core.types import SAMPLING_RATE, Utterance
 
 NO_LIMIT_S = 1e6
+WINDOW = WindowConfig(policy="trim", margin_s=0.3, jitter_s=1.3, full_share=0.1)
 
 
 def clips(durations_s: list[float]) -> list[Utterance]:
@@ -31,7 +32,7 @@ def random_clips(n: int, *, longest_s: float = 5.0) -> list[Utterance]:
 def plan(
     utterances: list[Utterance],
     *,
-    window: WindowConfig | None = None,
+    window: WindowConfig = WINDOW,
     batch_size: int = 8,
     micro_batch_s: float = 60.0,
     seed: int = 1,
@@ -39,7 +40,7 @@ def plan(
 ) -> list[Batch]:
     return plan_epoch(
         utterances,
-        window or WindowConfig(),
+        window,
         batch_size=batch_size,
         micro_batch_s=micro_batch_s,
         seed=seed,

@@ -1,0 +1,217 @@
+"""The documentation: its commands exist, its links lead somewhere, its examples work."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from ruach_core.cli import cli
+from ruach_core.config import RunConfig, build_config, read_config_file, setting_names
+from ruach_core.pack_check import check_pack
+from ruach_core.packs import find_pack
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCUMENTS = sorted(
+    path
+    for pattern in ("*.md", "docs/*.md", "languages/*/*.md", "plugins/*/*.md", "tests/packs/*/*.md")
+    for path in ROOT.glob(pattern)
+)
+PACKAGING = [
+    ROOT / name
+    for name in (
+        "Dockerfile",
+        "compose.yaml",
+        ".dockerignore",
+        "tox.ini",
+        ".ci/run",
+        "constraints.txt",
+    )
+]
+DISTRIBUTIONS = sorted(
+    path.parent
+    for pattern in ("pyproject.toml", "languages/*/pyproject.toml", "plugins/*/pyproject.toml",
+                    "tests/packs/*/pyproject.toml")
+    for path in ROOT.glob(pattern)
+)  # fmt: skip
+
+# Hosts of registries, paths of some machine, and folders beside a copy of the repository.
+FORBIDDEN = (
+    r"pypi\.(org|python)", r"pythonhosted", r"files\.python", r"download\.pytorch",
+    r"registry\.npmjs", r"deb\.debian", r"docker\.io", r"ghcr\.io", r"quay\.io", r"nvcr\.io",
+    r"(?<![\w.])/(work|opt|root|tmp/bash)\b", r"\.\./shared",
+)  # fmt: skip
+
+
+def relative(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def blocks(text: str) -> Iterator[tuple[str, str]]:
+    """Fenced and indented code blocks: the language (empty for indented ones) and the code."""
+    for match in re.finditer(r"^```(\w*)\n(.*?)^```", text, re.M | re.S):
+        yield match[1], match[2]
+    prose = re.sub(r"^```.*?^```", "", text, flags=re.M | re.S)
+    for match in re.finditer(r"(?:^ {4}.*\n)+", prose, re.M):
+        yield "", re.sub(r"^ {4}", "", match[0], flags=re.M)
+
+
+def commands(path: Path) -> list[str]:
+    """The `ruach ...` command lines of a document: in code blocks, and whole ones in prose."""
+    text = path.read_text(encoding="utf-8")
+    found = []
+    for language, code in blocks(text):
+        if language in ("", "sh", "bash", "console"):
+            joined = code.replace("\\\n", " ")
+            found += [line.strip() for line in joined.splitlines()]
+    prose = re.sub(r"^```.*?^```", "", text, flags=re.M | re.S)
+    found += re.findall(r"`(ruach [^`]+)`", prose.replace("\n", " "))
+    return [re.sub(r"\s+", " ", line) for line in found if re.match(r"ruach\s+[a-z-]", line)]
+
+
+def resolve(words: list[str]) -> tuple[click.Command, list[str]]:
+    """The command that the words lead to, and what is left of them."""
+    command: click.Command = cli
+    while words and isinstance(command, click.Group) and not words[0].startswith("-"):
+        following = command.get_command(click.Context(command), words[0])
+        assert following is not None, f"no command {words[0]!r}"
+        command, words = following, words[1:]
+    return command, words
+
+
+ALL_COMMANDS = [
+    pytest.param(line, id=f"{relative(path)}: {line}")
+    for path in DOCUMENTS
+    for line in commands(path)
+]
+
+
+@pytest.mark.parametrize("line", ALL_COMMANDS)
+def test_commands_exist_with_their_options(line: str) -> None:
+    words = shlex.split(line.partition(" > ")[0].partition(" | ")[0])[1:]
+    if words[0] in ("COMMAND",):
+        return
+    command, rest = resolve(words)
+    known = {name for option in command.params for name in option.opts} | {"--help", "-h"}
+    known |= {"--traceback", "--version"}
+    if command.name == "train":
+        known |= {f"--{name}" for name in setting_names()}
+    for word in rest:
+        if word.startswith("-"):
+            option = word.partition("=")[0]
+            assert option in known, f"{option} is no option of ruach {command.name}"
+
+
+def test_the_main_commands_are_documented() -> None:
+    readme = {" ".join(line.split()[:2]) for line in commands(ROOT / "README.md")}
+    assert {"ruach train", "ruach evaluate", "ruach transcribe", "ruach langs"} <= readme
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=relative)
+def test_links_lead_somewhere(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if re.match(r"[a-z]+:", target):
+            continue
+        file, _, anchor = target.partition("#")
+        linked = (path.parent / file).resolve() if file else path
+        assert linked.exists(), f"{target}: no such file"
+        if anchor:
+            assert anchor in anchors(linked), f"{target}: no such heading"
+
+
+def anchors(path: Path) -> set[str]:
+    headings = re.findall(r"^#+ (.+)$", path.read_text(encoding="utf-8"), re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("path", [*DOCUMENTS, *PACKAGING], ids=relative)
+def test_nothing_names_a_registry_or_a_machine(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    found = [match[0] for pattern in FORBIDDEN for match in re.finditer(pattern, text)]
+    assert not found
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=relative)
+def test_no_placeholder_is_left(path: Path) -> None:
+    assert not re.findall(r"@[A-Z]+@|\bTODO\b|\bTBD\b|\bXXX\b", path.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("folder", DISTRIBUTIONS, ids=relative)
+def test_distributions_are_complete(folder: Path) -> None:
+    for name in ("README.md", "CHANGELOG.md", "LICENSE"):
+        assert (folder / name).read_text(encoding="utf-8").strip(), f"{name} is empty"
+    project = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert project["license"] == "MIT"
+    assert project["requires-python"] == ">=3.11"
+    changelog = (folder / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert project["version"] in changelog or "Unreleased" in changelog
+    if folder != ROOT:
+        assert project["name"] == folder.name
+
+
+def test_all_distributions_are_found() -> None:
+    names = {relative(folder) for folder in DISTRIBUTIONS}
+    assert {".", "languages/ruach-lang-am", "plugins/ruach-model-whisper-base"} <= names
+
+
+def test_every_distribution_is_tested_and_typed_by_tox() -> None:
+    tox = (ROOT / "tox.ini").read_text(encoding="utf-8")
+    for folder in DISTRIBUTIONS:
+        if folder != ROOT:
+            assert f"{{tox_root}}/{relative(folder)} " in tox.replace("\n", " ") + " "
+            assert f"{{tox_root}}/{relative(folder)}/src" in tox
+
+
+def test_example_settings_are_valid_and_its_comments_true() -> None:
+    path = ROOT / "docs" / "example.toml"
+    config = build_config(read_config_file(path), {})
+    assert config.model == "whisper-small"
+    assert config.training.batch_size == 16
+
+
+def test_the_readme_states_the_defaults() -> None:
+    """The README says: every five updates, three epochs, ten minutes, a tenth."""
+    config = RunConfig(lang="am")
+    assert config.training.log_steps == 5
+    assert config.training.patience == 3
+    assert config.training.checkpoint_minutes == 10
+    assert config.dataset.validation_share == 0.1
+    assert config.dataset.max_duration_s == 30
+
+
+def test_the_pack_of_the_guide_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The files of docs/your-language.md, as pip would install them, pass `ruach langs check`."""
+    text = (ROOT / "docs" / "your-language.md").read_text(encoding="utf-8")
+    files = dict(re.findall(r"^## (\S+\.\w+)$.*?^```\w+\n(.*?)^```", text, re.M | re.S))
+    assert len(files) == 5
+    project = tomllib.loads(files.pop("pyproject.toml"))["project"]
+    for name, content in {"src/ruach_lang_ti/__init__.py": "", **files}.items():
+        target = tmp_path / name.removeprefix("src/")
+        target.parent.mkdir(exist_ok=True)
+        target.write_text(content, encoding="utf-8")
+    metadata = tmp_path / f"ruach_lang_ti-{project['version']}.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text(
+        f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n",
+        encoding="utf-8",
+    )
+    points = project["entry-points"]["ruach.languages"]
+    lines = [f"{name} = {value}" for name, value in points.items()]
+    (metadata / "entry_points.txt").write_text(
+        "\n".join(["[ruach.languages]", *lines]) + "\n", encoding="utf-8"
+    )
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    try:
+        results = list(check_pack(find_pack("ti")))
+    finally:
+        for module in [name for name in sys.modules if name.startswith("ruach_lang_ti")]:
+            del sys.modules[module]
+    assert [problem for result in results for problem in result.problems] == []
+    assert {result.check for result in results} >= {"manifest", "import", "samples"}
