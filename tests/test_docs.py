@@ -108,6 +108,30 @@ def test_commands_exist_with_their_options(line: str) -> None:
             assert option in known, f"{option} is no option of ruach {command.name}"
 
 
+def all_options(command: click.Command) -> set[str]:
+    """The options of a command and of those below it."""
+    found = {name for option in command.params for name in option.opts}
+    if isinstance(command, click.Group):
+        for name in command.list_commands(click.Context(command)):
+            below = command.get_command(click.Context(command), name)
+            found |= all_options(below) if below else set()
+    return found
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=relative)
+def test_options_and_settings_in_prose_exist(path: Path) -> None:
+    """What stands in backticks as an option (`--epochs N`) or a setting (`training.epochs`)."""
+    settings = setting_names()
+    sections = {name.partition(".")[0] for name in settings}
+    known = all_options(cli) | {f"--{name}" for name in settings} | {"--constraint"}  # pip's
+    prose = re.sub(r"^```.*?^```", "", path.read_text(encoding="utf-8"), flags=re.M | re.S)
+    for span in re.findall(r"`([^`]+)`", prose):
+        if span.startswith("--"):
+            assert span.split()[0].partition("=")[0] in known
+        elif re.fullmatch(r"[a-z]+\.[a-z_]+", span) and span.partition(".")[0] in sections:
+            assert span in settings
+
+
 def test_the_main_commands_are_documented() -> None:
     readme = {" ".join(line.split()[:2]) for line in commands(ROOT / "README.md")}
     assert {"ruach train", "ruach evaluate", "ruach transcribe", "ruach langs"} <= readme

@@ -6,6 +6,7 @@ behind the languages differs by one.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -47,7 +48,10 @@ class WhisperTokenizer:
     def encode(self, text: str) -> list[int]:
         """Token ids of the text alone; special tokens written in the text are not special."""
         ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
-        return [i for i in ids if i < self.end] if max(ids, default=0) >= self.end else ids
+        if max(ids, default=0) < self.end:
+            return ids
+        pieces = [self._tokenizer.encode(p, add_special_tokens=False).ids for p in _split(text)]
+        return [i for piece in pieces for i in piece if i < self.end]
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of the ids; special tokens and timestamps are left out."""
@@ -79,6 +83,11 @@ class WhisperTokenizer:
             return {}
         tokens = (self._tokenizer.id_to_token(i) for i in range(first + 1, last))
         return {t[2:-2]: first + 1 + n for n, t in enumerate(tokens)}
+
+
+def _split(text: str) -> list[str]:
+    """The text in pieces that hold no special token, each of which begins with `<|`."""
+    return re.split(r"(?<=<)(?=\|)", text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from ruach_core.config import RunConfig
 from ruach_core.errors import RuachError, UserError
@@ -67,6 +67,17 @@ class Plan:
     checkpoint_dir: Path
     identity: Mapping[str, str]
     evaluate: Callable[[Any], dict[str, float]]
+
+    def batches(self, epoch: int) -> list[Batch]:
+        """The batches of an epoch, counted from 0."""
+        return plan_epoch(
+            self.train,
+            self.config.window,
+            batch_size=self.batch_size,
+            micro_batch_s=self.micro_batch_s,
+            seed=self.config.seed,
+            epoch=epoch,
+        )
 
 
 class Loop:
@@ -125,6 +136,8 @@ class Loop:
         return self._plan.checkpoint_dir / f"{BEST}-{self.progress.best_epoch}"
 
     def _is_done(self) -> bool:
+        if self.progress.batch:  # stopped behind the last update, its evaluation still to come
+            return False
         is_out_of_patience = self.progress.epochs_without_gain >= self._config.patience
         return self.progress.update >= self._n_updates or is_out_of_patience
 
@@ -148,27 +161,24 @@ class Loop:
 
     def _run_epoch(self, bar: Bar) -> None:
         progress, plan = self.progress, self._plan
-        batches = plan_epoch(
-            plan.train,
-            plan.config.window,
-            batch_size=plan.batch_size,
-            micro_batch_s=plan.micro_batch_s,
-            seed=plan.config.seed,
-            epoch=progress.epoch,
-        )
+        batches = plan.batches(progress.epoch)
+        last = progress.batch + self._n_updates - progress.update
         self._model.train()
-        for batch, passes in self._read(batches[progress.batch :]):
+        for batch, passes in self._read(batches[progress.batch : last]):
             self._update(batch, passes)
             bar.update()
             if self._stop_signal is not None:
                 self._save()
-                raise InterruptedRunError("stopped by a signal; go on with --resume")
-            if progress.update >= self._n_updates:
-                break
+                self._stop()
             minutes = (time.monotonic() - self._last_saved) / 60
             if minutes >= self._config.checkpoint_minutes and progress.batch < len(batches):
                 self._save()
         self._end_epoch()
+        if self._stop_signal is not None:
+            self._stop()
+
+    def _stop(self) -> NoReturn:
+        raise InterruptedRunError("stopped by a signal; go on with --resume")
 
     def _read(self, batches: Sequence[Batch]) -> Iterator[tuple[Batch, list[Tensors]]]:
         """Each batch with its passes' tensors, read ahead by `training.workers` processes."""
@@ -194,14 +204,12 @@ class Loop:
             loss = self.loss(tensors)
             self._accelerator.backward(loss / n_tokens)
             loss_sum += float(loss.detach())
-        if not math.isfinite(loss_sum):
-            raise UserError(
-                f"the loss is {loss_sum} at update {progress.update + 1}: use a lower "
-                f"--training.learning_rate (now {peak:g}) or --training.precision float32"
-            )
+        self._check_finite("loss", loss_sum)
         grad_norm = self._accelerator.clip_grad_norm_(
             self._raw_model.parameters(), self._config.max_grad_norm
         )
+        if self._plan.precision != "fp16":  # whose scaler leaves such an update out by itself
+            self._check_finite("gradient", float(grad_norm))
         self._optimizer.step()
         self._optimizer.zero_grad()
         progress.update += 1
@@ -214,6 +222,14 @@ class Loop:
         ]
         if progress.update % self._config.log_steps == 0:
             self._log_step(float(grad_norm), rate)
+
+    def _check_finite(self, what: str, value: float) -> None:
+        if not math.isfinite(value):
+            raise UserError(
+                f"the {what} is {value} at update {self.progress.update + 1}: use a lower "
+                f"--training.learning_rate (now {self._plan.learning_rate:g}) or "
+                "--training.precision float32"
+            )
 
     def loss(self, tensors: Tensors) -> torch.Tensor:
         """Summed cross-entropy of one forward pass."""

@@ -12,7 +12,6 @@ from ruach_core.errors import require_extra
 from ruach_core.evaluation.report import write_text
 from ruach_core.models.resolve import ResolvedModel, resolve_base_model
 from ruach_core.plugins import Plugins
-from ruach_core.training.batching import plan_epoch
 from ruach_core.training.checkpoint import load_weights
 from ruach_core.training.collate import Collator, Tensors
 from ruach_core.training.device import choose_precision, default_micro_batch_s, keep_freed_memory
@@ -175,14 +174,7 @@ def _plan(
 def _show_first_batch(loop: Loop, plan: Plan, prepared: Prepared, console: Console) -> None:
     import torch
 
-    first = plan_epoch(
-        plan.train,
-        plan.config.window,
-        batch_size=plan.batch_size,
-        micro_batch_s=plan.micro_batch_s,
-        seed=plan.config.seed,
-        epoch=0,
-    )[0].micro_batches[0]
+    first = plan.batches(0)[0].micro_batches[0]
 
     def loss(tensors: Tensors) -> float:
         with torch.inference_mode():

@@ -1,3 +1,5 @@
+"""Real whisper-base weights and spoken English, for the tests that decode."""
+
 from __future__ import annotations
 
 import shutil
