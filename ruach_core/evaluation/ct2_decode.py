@@ -20,6 +20,7 @@ import numpy as np
 
 from ruach_core.data.audio import load_audio
 from ruach_core.errors import DataError, UserError
+from ruach_core.evaluation.device import usable_device
 from ruach_core.features import (
     MAX_SAMPLES,
     MAX_WINDOW_S,
@@ -351,7 +352,10 @@ def _load_model(model_dir: Path, compute_type: str, *, threads: int, device: str
     ctranslate2.set_log_level(logging.ERROR)
     try:
         model = ctranslate2.models.Whisper(
-            str(model_dir), device=device, compute_type=compute_type, intra_threads=threads
+            str(model_dir),
+            device=usable_device(device),
+            compute_type=compute_type,
+            intra_threads=threads,
         )
     except (RuntimeError, ValueError) as error:
         reason = " ".join(str(error).split())

@@ -78,7 +78,7 @@ def finish(
         config=config,
         manifest=plugins.manifest,
         pack=plugins.pack,
-        base_model=base.name,
+        base_model=base.directory.name if base.source == "path" else base.name,
         is_sample=source.is_sample,
         sample_note=sample.description if sample else "",
         data_license=sample.license if sample and source.is_sample else config.dataset.license,
