@@ -15,8 +15,7 @@ ENV PYTHONUTF8=1 \
     PIP_DISABLE_PIP_VERSION_CHECK=1 \
     PIP_ROOT_USER_ACTION=ignore \
     RUACH_CACHE=/cache/ruach \
-    HF_HOME=/cache/huggingface \
-    LD_LIBRARY_PATH=/usr/local/lib/python3.11/site-packages/nvidia/cublas/lib
+    HF_HOME=/cache/huggingface
 
 # /cache is open to all, so that the container can run as whoever owns the models folder.
 RUN groupadd --gid 1000 ruach \

@@ -40,7 +40,7 @@ class DataConfig(_Section):
 class TrainingConfig(_Section):
     """The optimisation."""
 
-    epochs: int = Field(10, ge=1, description="passes over the training clips")
+    epochs: int = Field(12, ge=1, description="passes over the training clips")
     learning_rate: float | None = Field(
         None, gt=0, description="peak; by default from the model's size and its zero-shot WER"
     )
@@ -50,7 +50,7 @@ class TrainingConfig(_Section):
         None, gt=0, description="seconds of window in one forward pass; bounds memory"
     )
     weight_decay: float = Field(0.01, ge=0)
-    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    label_smoothing: float = Field(0.1, ge=0, lt=1, description="in training; never in eval_loss")
     max_grad_norm: float = Field(1.0, gt=0)
     patience: int = Field(3, ge=1, description="epochs without improvement before stopping")
     precision: Literal["auto", "float32", "bf16", "fp16"] = "auto"
@@ -74,13 +74,16 @@ class WindowConfig(_Section):
 
 
 class AugmentConfig(_Section):
-    """SpecAugment over each clip's real frames (arXiv 1904.08779)."""
+    """Speed perturbation (Ko et al., Interspeech 2015) and SpecAugment (arXiv 1904.08779)."""
 
+    speed: float = Field(
+        0.1, ge=0, le=0.3, description="each clip is played slower, as it is, or faster by this"
+    )
     spec_augment: bool = True
     time_masks: int = Field(2, ge=0)
-    time_mask_share: float = Field(0.05, ge=0, lt=1, description="of the clip, per mask at most")
+    time_mask_share: float = Field(0.1, ge=0, lt=1, description="of the clip, per mask at most")
     frequency_masks: int = Field(2, ge=0)
-    frequency_mask_bins: int = Field(20, ge=0, description="mel bins per mask at most")
+    frequency_mask_bins: int = Field(27, ge=0, description="mel bins per mask at most")
 
 
 class EvaluationConfig(_Section):

@@ -1,11 +1,36 @@
-"""SpecAugment over a clip's real frames, as a pure function of (seed, epoch, utterance)."""
+"""Changes to what the model hears, as pure functions of (seed, epoch, utterance)."""
 
 from __future__ import annotations
 
 import numpy as np
+import soxr
 
 from ruach_core.config import AugmentConfig
-from ruach_core.features import FloatArray
+from ruach_core.features import MAX_WINDOW_S, FloatArray
+from ruach_core.training.randomness import generator
+from ruach_core.types import SAMPLING_RATE, Utterance
+
+
+def choose_speed(utterance: Utterance, config: AugmentConfig, *, seed: int, epoch: int) -> float:
+    """How fast a clip is played in an epoch: slower, as it is, or faster, each a third.
+
+    Changing the speed changes the pitch too, as if another person spoke (T. Ko et al., "Audio
+    augmentation for speech recognition", Interspeech 2015). A clip that would no longer fit a
+    30 s window keeps its speed.
+    """
+    if not config.speed:
+        return 1.0
+    drawn = int(generator("speed", seed, epoch, utterance.id).integers(0, 3))
+    speed = (1.0 - config.speed, 1.0, 1.0 + config.speed)[drawn]
+    return speed if (utterance.duration_s or MAX_WINDOW_S) / speed <= MAX_WINDOW_S else 1.0
+
+
+def change_speed(waveform: FloatArray, speed: float) -> FloatArray:
+    """The waveform, mono at 16 kHz, played `speed` times as fast."""
+    if speed == 1.0:
+        return waveform
+    changed: FloatArray = soxr.resample(waveform, SAMPLING_RATE * speed, SAMPLING_RATE, "MQ")
+    return changed
 
 
 def spec_augment(

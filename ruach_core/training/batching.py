@@ -11,8 +11,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ruach_core.config import WindowConfig
+from ruach_core.config import AugmentConfig, WindowConfig
 from ruach_core.features import MAX_SAMPLES, MAX_WINDOW_S, window_samples
+from ruach_core.training.augment import choose_speed
 from ruach_core.training.randomness import generator
 from ruach_core.types import SAMPLING_RATE, Utterance
 
@@ -53,6 +54,7 @@ def plan_epoch(
     micro_batch_s: float,
     seed: int,
     epoch: int,
+    augment: AugmentConfig | None = None,
 ) -> list[Batch]:
     """The batches of one epoch; every utterance is in exactly one of them.
 
@@ -63,14 +65,16 @@ def plan_epoch(
         micro_batch_s: most seconds of window in one forward pass; a single clip may exceed it.
         seed: of the run.
         epoch: counted from 0.
+        augment: what changes the clips' speed, and so their lengths; None for nothing.
     """
     rng = generator("epoch", seed, epoch)
     order = [int(i) for i in rng.permutation(len(utterances))]
     full = {i for i in order if _is_full(utterances[i], window, seed=seed, epoch=epoch)}
+    durations_s = {i: _duration_s(utterances[i], augment, seed=seed, epoch=epoch) for i in order}
     groups: list[list[int]] = []
     for start in range(0, len(order), POOL_BATCHES * batch_size):
         pool = order[start : start + POOL_BATCHES * batch_size]
-        pool.sort(key=lambda i: (utterances[i].duration_s, i))
+        pool.sort(key=lambda i: (durations_s[i], i))
         groups += [pool[k : k + batch_size] for k in range(0, len(pool), batch_size)]
     rng.shuffle(groups)
     batches: list[Batch] = []
@@ -78,9 +82,7 @@ def plan_epoch(
         # One jitter for the batch: drawn per clip, the largest would rule each window.
         silence_s = window.margin_s + float(rng.uniform(0.0, window.jitter_s))
         windows = {
-            i: MAX_SAMPLES
-            if i in full
-            else window_samples(utterances[i].duration_s or MAX_WINDOW_S, margin_s=silence_s)
+            i: MAX_SAMPLES if i in full else window_samples(durations_s[i], margin_s=silence_s)
             for i in group
         }
         batches.append(Batch(_cut(group, windows, micro_batch_s)))
@@ -91,6 +93,16 @@ def _is_full(utterance: Utterance, window: WindowConfig, *, seed: int, epoch: in
     """Whether the clip is trained in a full window in this epoch."""
     drawn = generator("window", seed, epoch, utterance.id).random()
     return window.policy == "full" or drawn < window.full_share
+
+
+def _duration_s(
+    utterance: Utterance, augment: AugmentConfig | None, *, seed: int, epoch: int
+) -> float:
+    """Seconds of the clip as it is played in this epoch."""
+    duration_s = utterance.duration_s or MAX_WINDOW_S
+    if augment is None:
+        return duration_s
+    return duration_s / choose_speed(utterance, augment, seed=seed, epoch=epoch)
 
 
 def _cut(

@@ -12,7 +12,7 @@ from ruach_core.config import AugmentConfig
 from ruach_core.data.audio import load_audio
 from ruach_core.features import HOP_LENGTH, log_mel, pad_waveform
 from ruach_core.models.special_tokens import SpecialTokens
-from ruach_core.training.augment import spec_augment
+from ruach_core.training.augment import change_speed, choose_speed, spec_augment
 from ruach_core.training.batching import MicroBatch
 from ruach_core.training.randomness import generator
 from ruach_core.types import Utterance
@@ -84,12 +84,16 @@ class Collator:
 
     def _features(self, utterance: Utterance, n_samples: int, epoch: int) -> np.ndarray:
         waveform = load_audio(utterance.audio, start_s=utterance.start_s, end_s=utterance.end_s)
+        augment, seed = self._augment, self._seed
+        if augment is not None:
+            speed = choose_speed(utterance, augment, seed=seed, epoch=epoch)
+            waveform = change_speed(waveform, speed)
         mel = log_mel(pad_waveform(waveform, n_samples), n_mels=self._n_mels)
-        if self._augment is None or not self._augment.spec_augment:
+        if augment is None or not augment.spec_augment:
             return mel
         n_real = min(len(waveform) // HOP_LENGTH, mel.shape[1])
-        rng = generator("augment", self._seed, epoch, utterance.id)
-        return spec_augment(mel, n_real, self._augment, rng)
+        rng = generator("augment", seed, epoch, utterance.id)
+        return spec_augment(mel, n_real, augment, rng)
 
 
 def decoder_ids(

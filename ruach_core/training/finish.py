@@ -162,6 +162,8 @@ def _export(
     exporter = plugins.exporter(config.export.format)
     few = pick(clips, config.export.parity_clips, seed=config.seed)
     rows: list[ParityRow] = []
+    # One that is there (--overwrite) is of an earlier model, and must not stand beside this one.
+    shutil.rmtree(outputs.export, ignore_errors=True)
 
     def write_export(folder: Path) -> None:
         exporter.export(outputs.model, folder, quantization=config.export.quantization)

@@ -77,6 +77,7 @@ class Plan:
             micro_batch_s=self.micro_batch_s,
             seed=self.config.seed,
             epoch=epoch,
+            augment=self.config.augment,
         )
 
 

@@ -38,7 +38,7 @@ def default_learning_rate(d_model: int, zero_shot_wer: float | None) -> tuple[fl
 
 def default_batch_size(n_train: int) -> int:
     """Clips per update: few for small data, so that an epoch has enough updates."""
-    for limit, batch_size in ((1_000, 4), (4_000, 8), (16_000, 16)):
+    for limit, batch_size in ((300, 4), (4_000, 8), (16_000, 16)):
         if n_train <= limit:
             return batch_size
     return 32

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from ruach_core.config import AugmentConfig
-from ruach_core.training.augment import spec_augment
+from ruach_core.training.augment import change_speed, choose_speed, spec_augment
 from ruach_core.training.randomness import generator
+from ruach_core.types import SAMPLING_RATE, Utterance
 
 N_MELS, N_FRAMES, N_REAL = 80, 700, 400
 
@@ -79,9 +82,7 @@ def test_the_same_masks_in_a_longer_window(log_mel):
 
 def test_no_masks_changes_nothing(log_mel):
     config = AugmentConfig(time_masks=0, frequency_masks=0)
-    np.testing.assert_array_equal(
-        spec_augment(log_mel, N_REAL, config, generator("t", 1)), log_mel
-    )
+    np.testing.assert_array_equal(spec_augment(log_mel, N_REAL, config, generator("t", 1)), log_mel)
 
 
 @pytest.mark.parametrize("n_real", [1, 3, 19])
@@ -91,3 +92,31 @@ def test_very_short_clips_and_masks_wider_than_the_mel(n_real):
         after = spec_augment(log_mel, n_real, AugmentConfig(), generator("t", n))
         np.testing.assert_array_equal(after[:, n_real:], log_mel[:, n_real:])
         assert np.isfinite(after).all()
+
+
+def clip(n: int, duration_s: float = 3.0) -> Utterance:
+    return Utterance(f"{n}.wav", Path(f"{n}.wav"), "a", "train", duration_s=duration_s)
+
+
+def test_each_speed_comes_as_often_and_the_same_again():
+    speeds = [choose_speed(clip(n), AugmentConfig(), seed=1, epoch=2) for n in range(600)]
+    assert speeds == [choose_speed(clip(n), AugmentConfig(), seed=1, epoch=2) for n in range(600)]
+    assert speeds != [choose_speed(clip(n), AugmentConfig(), seed=1, epoch=3) for n in range(600)]
+    assert {s: speeds.count(s) > 150 for s in set(speeds)} == {0.9: True, 1.0: True, 1.1: True}
+
+
+def test_a_clip_that_would_not_fit_keeps_its_speed():
+    speeds = {choose_speed(clip(n, 28.0), AugmentConfig(), seed=1, epoch=0) for n in range(60)}
+    assert speeds == {1.0, 1.1}
+
+
+def test_speed_changes_length_and_pitch():
+    time_s = np.arange(2 * SAMPLING_RATE, dtype=np.float32) / SAMPLING_RATE
+    tone = np.sin(2 * np.pi * 1000 * time_s).astype(np.float32)
+    for speed in (0.9, 1.1):
+        changed = change_speed(tone, speed)
+        assert abs(len(changed) - len(tone) / speed) <= 2
+        spectrum = np.abs(np.fft.rfft(changed))
+        peak_hz = spectrum.argmax() * SAMPLING_RATE / len(changed)
+        assert abs(peak_hz - 1000 * speed) < 5
+    assert change_speed(tone, 1.0) is tone

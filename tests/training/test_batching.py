@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ruach_core.config import WindowConfig
+from ruach_core.config import AugmentConfig, WindowConfig
 from ruach_core.features import MAX_SAMPLES
+from ruach_core.training.augment import choose_speed
 from ruach_core.training.batching import POOL_BATCHES, Batch, MicroBatch, plan_epoch
 from ruach_core.types import SAMPLING_RATE, Utterance
 
@@ -184,3 +185,16 @@ def test_a_clip_above_the_limit_gets_a_pass_of_its_own():
     window = WindowConfig(jitter_s=0.0, full_share=0.0)
     (batch,) = plan(clips([25.0, 1.0, 1.2]), window=window, micro_batch_s=5.0)
     assert [micro.indices for micro in batch.micro_batches] == [(1, 2), (0,)]
+
+
+def test_windows_hold_the_clips_at_the_speed_of_the_epoch():
+    utterances = random_clips(64, longest_s=20.0)
+    augment = AugmentConfig(speed=0.2)
+    batches = plan_epoch(
+        utterances, WindowConfig(full_share=0), batch_size=8, micro_batch_s=60, seed=3, epoch=1,
+        augment=augment,
+    )  # fmt: skip
+    for micro in micro_batches(batches):
+        for i in micro.indices:
+            speed = choose_speed(utterances[i], augment, seed=3, epoch=1)
+            assert micro.n_samples >= utterances[i].duration_s / speed * SAMPLING_RATE

@@ -7,6 +7,7 @@ from ruach_core.config import AugmentConfig
 from ruach_core.data.audio import load_audio
 from ruach_core.features import log_mel, pad_waveform
 from ruach_core.models.special_tokens import SpecialTokens
+from ruach_core.training.augment import change_speed, choose_speed
 from ruach_core.training.batching import MicroBatch
 from ruach_core.training.collate import IGNORED, Collator, decoder_ids
 
@@ -75,14 +76,14 @@ def test_shapes_and_values_without_augmentation(utterances):
 
 
 def test_augmentation_is_a_function_of_seed_epoch_and_clip_alone(utterances):
-    options = {"augment": AugmentConfig(), "seed": 7}
+    options = {"augment": AugmentConfig(speed=0), "seed": 7}
     alone = collator(utterances, **options)(MicroBatch((1,), 24_000), 3).log_mel[0]
     among = collator(utterances, **options)(MicroBatch((0, 1, 2), 24_000), 3).log_mel[1]
     np.testing.assert_array_equal(alone.numpy(), among.numpy())
     plain = collator(utterances)(MicroBatch((1,), 24_000), 3).log_mel[0]
     others = [
         collator(utterances, **options)(MicroBatch((1,), 24_000), 4).log_mel[0],
-        collator(utterances, augment=AugmentConfig(), seed=8)(
+        collator(utterances, augment=AugmentConfig(speed=0), seed=8)(
             MicroBatch((1,), 24_000), 3
         ).log_mel[0],
         plain,
@@ -93,11 +94,25 @@ def test_augmentation_is_a_function_of_seed_epoch_and_clip_alone(utterances):
 
 
 def test_augmentation_can_be_switched_off(utterances):
-    off = collator(utterances, augment=AugmentConfig(spec_augment=False), seed=7)
+    off = collator(utterances, augment=AugmentConfig(spec_augment=False, speed=0), seed=7)
     np.testing.assert_array_equal(
         off(MicroBatch((1,), 24_000), 0).log_mel.numpy(),
         collator(utterances)(MicroBatch((1,), 24_000), 0).log_mel.numpy(),
     )
+
+
+def test_a_clip_is_played_at_the_speed_of_its_epoch(utterances):
+    augment = AugmentConfig(spec_augment=False)
+    changed = collator(utterances, augment=augment, seed=7)
+    waveform = load_audio(utterances[1].audio)
+    speeds = set()
+    for epoch in range(12):
+        speed = choose_speed(utterances[1], augment, seed=7, epoch=epoch)
+        speeds.add(speed)
+        expected = log_mel(pad_waveform(change_speed(waveform, speed), 24_000))
+        heard = changed(MicroBatch((1,), 24_000), epoch).log_mel[0].numpy()
+        np.testing.assert_array_equal(heard, expected)
+    assert speeds == {0.9, 1.0, 1.1}
 
 
 def test_a_part_of_a_file_is_cut_out(tone):

@@ -1,0 +1,81 @@
+"""What one update computes, and when it is refused; in this process, on a tiny Whisper."""
+
+from __future__ import annotations
+
+import pytest
+
+from ruach_core.errors import UserError
+
+pytest.importorskip("accelerate")
+
+
+def test_loss_and_gradient_do_not_depend_on_how_a_batch_is_cut(setting):
+    """Texts of 2 to 11 letters: a mean over passes would weigh them wrongly."""
+    figures, cuts = [], []
+    for micro_batch_s in (60.0, 2.0, 1.0):
+        loop = setting.loop(**{"training.micro_batch_s": micro_batch_s})
+        (batch,) = loop._plan.batches(0)
+        cuts.append(len(batch.micro_batches))
+        progress = loop.run()
+        figures.append((progress.history[0]["loss"], progress.history[0]["grad_norm"]))
+    assert cuts == [1, 2, 4]
+    assert len({round(loss, 3) for loss, _ in figures}) == 1, figures
+    for loss, grad_norm in figures[1:]:
+        assert loss == pytest.approx(figures[0][0], rel=1e-4)
+        assert grad_norm == pytest.approx(figures[0][1], rel=1e-3)
+
+
+def test_logged_loss_is_the_mean_over_tokens(setting):
+    import torch
+
+    loop = setting.loop()
+    (batch,) = loop._plan.batches(0)
+    (micro_batch,) = batch.micro_batches
+    tensors = loop._plan.collator(micro_batch, 0)
+    with torch.inference_mode():
+        logits = loop._raw_model(
+            input_features=tensors.log_mel, decoder_input_ids=tensors.decoder_input_ids
+        ).logits.flatten(0, 1)
+    targets = tensors.target_ids.flatten()
+    mean = torch.nn.functional.cross_entropy(logits[targets >= 0], targets[targets >= 0])
+    assert loop.run().history[0]["loss"] == pytest.approx(float(mean), abs=1e-3)
+
+
+def test_label_smoothing_changes_the_training_loss_alone(setting):
+    import torch
+
+    plain, smoothed = setting.loop(), setting.loop(**{"training.label_smoothing": 0.2})
+    (batch,) = plain._plan.batches(0)
+    tensors = plain._plan.collator(batch.micro_batches[0], 0)
+    losses = {}
+    for is_training in (True, False):
+        for loop in (plain, smoothed):
+            loop._raw_model.train(is_training)
+            with torch.inference_mode():
+                losses[is_training, loop is plain] = float(loop.loss(tensors))
+    assert losses[False, True] == losses[False, False] == losses[True, True]
+    assert losses[True, False] != losses[True, True]
+
+
+def test_a_loss_that_is_not_finite_is_refused(setting):
+    loop = setting.loop(learning_rate=3e-4)
+    import torch
+
+    with torch.no_grad():
+        loop._raw_model.model.decoder.layer_norm.weight.fill_(float("nan"))
+    with pytest.raises(UserError) as caught:
+        loop.run()
+    message = str(caught.value)
+    assert "nan at update 1" in message
+    assert "--training.learning_rate" in message
+    assert "0.0003" in message
+    assert "\n" not in message
+    assert not list(setting.checkpoints.glob("checkpoint-*"))
+
+
+def test_gradients_that_are_not_finite_are_refused(setting):
+    """A finite loss with an endless gradient: AdamW would fill the weights with nan."""
+    loop = setting.loop(learning_rate=3e-4)
+    loop._raw_model.model.encoder.conv1.weight.register_hook(lambda grad: grad * float("inf"))
+    with pytest.raises(UserError, match="update 1"):
+        loop.run()
