@@ -30,7 +30,7 @@ def other_value(name: str) -> str:
     """A valid value, as a flag gives it, that isn't the default."""
     section, leaf = name.split(".")
     info = SECTIONS[section].model_fields[leaf]
-    kinds = {k for k in (typing.get_args(info.annotation) or (info.annotation,)) if k is not type(None)}
+    kinds = set(typing.get_args(info.annotation) or (info.annotation,)) - {type(None)}
     choices = [k for k in kinds if isinstance(k, str)]
     if choices:
         return next(choice for choice in sorted(choices) if choice != info.default)

@@ -119,7 +119,8 @@ def test_windows_hold_their_clip():
 def test_needs_numpy_alone():
     script = (
         "import sys, ruach_core.features;"
-        "print([m for m in ('torch', 'transformers', 'ctranslate2', 'librosa') if m in sys.modules])"
+        "heavy = ('torch', 'transformers', 'ctranslate2', 'librosa');"
+        "print([m for m in heavy if m in sys.modules])"
     )
     result = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True

@@ -195,6 +195,25 @@ def find_checkpoint(folder: Path) -> Path | None:
     return next((path for path in _by_update(folder) if is_complete(path)), None)
 
 
+def check_identity(where: Path, saved: Mapping[str, str], identity: Mapping[str, str]) -> None:
+    """Refuse to go on with what belongs to another run.
+
+    Args:
+        where: what was made by the run that `saved` identifies.
+        saved: digests of that run's settings and data.
+        identity: this run's.
+
+    Raises:
+        UserError: they differ.
+    """
+    for what, digest in identity.items():
+        if saved.get(what) != digest:
+            raise UserError(
+                f"{where}: made with other {what}; go on with the {what} that the run began with, "
+                "or begin anew with --overwrite in place of --resume"
+            )
+
+
 def load_checkpoint(
     checkpoint: Path, *, model: Any, optimizer: Any, identity: Mapping[str, str]
 ) -> Progress:
@@ -206,12 +225,7 @@ def load_checkpoint(
     from safetensors.torch import load_file
 
     state = json.loads((checkpoint / "state.json").read_text(encoding="utf-8"))
-    for what, digest in identity.items():
-        if state["identity"].get(what) != digest:
-            raise UserError(
-                f"{checkpoint}: made with other {what}; train without --resume to begin anew, or "
-                f"give the {what} that the run began with"
-            )
+    check_identity(checkpoint, state["identity"], identity)
     load_weights(checkpoint, model)
     moments = load_file(checkpoint / "optimizer.safetensors")
     for name, parameter in model.named_parameters():

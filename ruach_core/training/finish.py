@@ -69,7 +69,9 @@ def finish(
     with console.stage(f"Measuring the best model on the {clips[0].split} split"):
         report, hypotheses = evaluator.report(clips, evaluator.window, model=outputs.model.name)
         plugins.after_evaluate(report)
-    base_report, verdict = _compare_with_base(evaluator, zero_shot, clips, hypotheses, base.name)
+    # What is published names no folder of this machine.
+    base_name = base.directory.name if base.source == "path" else base.name
+    base_report, verdict = _compare_with_base(evaluator, zero_shot, clips, hypotheses, base_name)
     for line in _result_lines(report, base_report, verdict):
         console.line(line)
     assert plugins.manifest is not None  # a run without a pack was refused at its start
@@ -78,7 +80,7 @@ def finish(
         config=config,
         manifest=plugins.manifest,
         pack=plugins.pack,
-        base_model=base.directory.name if base.source == "path" else base.name,
+        base_model=base_name,
         is_sample=source.is_sample,
         sample_note=sample.description if sample else "",
         data_license=sample.license if sample and source.is_sample else config.dataset.license,

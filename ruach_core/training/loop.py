@@ -154,7 +154,9 @@ class Loop:
             identity=self._plan.identity,
         )
         if self.best_dir and not is_complete(self.best_dir):
-            raise UserError(f"{self.best_dir}: damaged; train without --resume to begin anew")
+            raise UserError(
+                f"{self.best_dir}: damaged; begin anew with --overwrite in place of --resume"
+            )
         self._console.line(
             f"resumed from {checkpoint.name}: epoch {self.progress.epoch}, "
             f"update {self.progress.update} of {self._n_updates}"

@@ -12,7 +12,7 @@ from ruach_core.errors import require_extra
 from ruach_core.evaluation.report import write_text
 from ruach_core.models.resolve import ResolvedModel, resolve_base_model
 from ruach_core.plugins import Plugins
-from ruach_core.training.checkpoint import load_weights
+from ruach_core.training.checkpoint import check_identity, load_weights
 from ruach_core.training.collate import Collator, Tensors
 from ruach_core.training.device import choose_precision, default_micro_batch_s, keep_freed_memory
 from ruach_core.training.evaluating import Evaluator, pick
@@ -118,6 +118,8 @@ def _measure_zero_shot(
     """Decode with the base model before it changes; a resumed run reads what was found then."""
     if resume and outputs.zero_shot.is_file():
         saved = json.loads(outputs.zero_shot.read_text(encoding="utf-8"))
+        if any(outputs.checkpoints.iterdir()):
+            check_identity(outputs.work, saved["identity"], identity)
         if saved["identity"] == identity:
             return ZeroShot(saved["deciding_wer"], saved["texts"])
     config, console = evaluator.config, evaluator.console

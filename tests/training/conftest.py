@@ -113,6 +113,8 @@ DEFAULTS = {
     "training.epochs": 1,
     "training.batch_size": 4,
     "training.log_steps": 1,
+    "training.label_smoothing": 0.0,
+    "augment.speed": 0.0,
     "window.full_share": 0.0,
     "window.jitter_s": 0.0,
 }
@@ -162,8 +164,8 @@ socket.socket.connect_ex = _guard(socket.socket.connect_ex)
 socket.getaddrinfo = _refuse
 '''
 
-PATIENCE_S = 900
-"""Longest wait for a run; a minute would do on a machine with nothing else to do."""
+PATIENCE_S = 3600
+"""Longest wait for a run: ten seconds on a free machine, but it may be anything but free."""
 
 
 @dataclass

@@ -70,9 +70,12 @@ def broken(whole_run, new_ruach) -> Broken:
     assert broken.leftovers() == []
 
     # What belongs to another run is refused, and harms nothing.
+    zero_shot = broken.models / "whisper-qaa-sample.run" / "zero_shot.json"
+    before = zero_shot.read_bytes()
     refused = ruach.run(*flags, "--resume", "--seed", "7")
     assert refused.status == 1
     assert "other settings" in refused.error
+    assert zero_shot.read_bytes() == before
     refused = ruach.run(*flags)
     assert refused.status == 1
     assert "unfinished run" in refused.error

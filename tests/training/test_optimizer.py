@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from ruach_core.config import TrainingConfig
@@ -24,8 +26,8 @@ def test_schedule_rises_to_the_peak_and_falls_to_just_above_zero(n_updates, shar
     top = schedule.index(max(schedule))
     assert max(schedule) == 2.0
     assert min(schedule) > 0.0
-    assert all(a < b for a, b in zip(schedule[:top], schedule[1 : top + 1], strict=True))
-    assert all(a >= b for a, b in zip(schedule[top:], schedule[top + 1 :], strict=False))
+    assert all(a < b for a, b in pairwise(schedule[: top + 1]))
+    assert all(a >= b for a, b in pairwise(schedule[top:]))
 
 
 def test_schedule_is_linear_and_ends_at_zero():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -89,10 +90,13 @@ def test_run_json_tells_programs_what_they_need(whole_run):
 
 
 def test_no_path_of_this_machine_is_published(whole_run):
-    for path in (whole_run.model / "run.json", whole_run.export / "run.json"):
-        settings = json.loads(path.read_text(encoding="utf-8"))["settings"]
-        assert "data" not in settings
-        assert "output" not in settings
+    """The folders are made to be given away."""
+    private = [str(whole_run.ruach.folder.parent), str(Path.home())]
+    for folder in (whole_run.model, whole_run.export):
+        for path in folder.iterdir():
+            if path.suffix in (".json", ".md", ".csv"):
+                text = path.read_text(encoding="utf-8")
+                assert not [p for p in private if p in text], path
 
 
 def test_card_says_what_it_is(whole_run):
