@@ -40,7 +40,9 @@ class DataConfig(_Section):
 class TrainingConfig(_Section):
     """The optimisation."""
 
-    epochs: int = Field(12, ge=1, description="passes over the training clips")
+    epochs: int | None = Field(
+        None, ge=1, description="passes over the training clips, by their number"
+    )
     learning_rate: float | None = Field(
         None, gt=0, description="peak; by default from the model's size and its zero-shot WER"
     )
@@ -50,7 +52,9 @@ class TrainingConfig(_Section):
         None, gt=0, description="seconds of window in one forward pass; bounds memory"
     )
     weight_decay: float = Field(0.01, ge=0)
-    label_smoothing: float = Field(0.1, ge=0, lt=1, description="in training; never in eval_loss")
+    label_smoothing: float = Field(
+        0.1, ge=0, lt=1, description="in what is minimised; the losses shown are without it"
+    )
     max_grad_norm: float = Field(1.0, gt=0)
     patience: int = Field(3, ge=1, description="epochs without improvement before stopping")
     precision: Literal["auto", "float32", "bf16", "fp16"] = "auto"

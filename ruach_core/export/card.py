@@ -137,7 +137,7 @@ def _header(record: RunRecord) -> str:
     rate = record.report.wer.rate
     lines = [
         "---",
-        f"language: {record.config.lang}",
+        f"language: {json.dumps(record.config.lang)}",  # bare, Norwegian (no) would be false
         "library_name: transformers",
         "pipeline_tag: automatic-speech-recognition",
         f"base_model: {json.dumps(record.base_model)}",

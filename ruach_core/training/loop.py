@@ -30,6 +30,7 @@ from ruach_core.training.checkpoint import (
 from ruach_core.training.collate import IGNORED, Collator, Tensors
 from ruach_core.training.optimizer import (
     build_optimizer,
+    default_epochs,
     learning_rate_at,
     set_learning_rate,
 )
@@ -100,7 +101,8 @@ class Loop:
         self._raw_optimizer = build_optimizer(self._raw_model, self._config)
         self._optimizer = self._accelerator.prepare(self._raw_optimizer)
         self._per_epoch = math.ceil(len(plan.train) / plan.batch_size)
-        self._n_updates = self._per_epoch * self._config.epochs
+        n_epochs = self._config.epochs or default_epochs(len(plan.train))
+        self._n_updates = self._per_epoch * n_epochs
         if self._config.max_steps:
             self._n_updates = min(self._n_updates, self._config.max_steps)
         self._stop_signal: int | None = None
@@ -204,9 +206,9 @@ class Loop:
         set_learning_rate(self._optimizer, rate)
         loss_sum = 0.0
         for tensors in passes:
-            loss = self.loss(tensors)
-            self._accelerator.backward(loss / n_tokens)
-            loss_sum += float(loss.detach())
+            minimised, shown = self._losses(tensors)
+            self._accelerator.backward(minimised / n_tokens)
+            loss_sum += float(shown.detach())
         self._check_finite("loss", loss_sum)
         grad_norm = self._accelerator.clip_grad_norm_(
             self._raw_model.parameters(), self._config.max_grad_norm
@@ -235,9 +237,15 @@ class Loop:
             )
 
     def loss(self, tensors: Tensors) -> torch.Tensor:
-        """Summed cross-entropy of one forward pass."""
-        from torch.nn.functional import cross_entropy
+        """Summed cross-entropy of one forward pass, never smoothed."""
+        return self._losses(tensors)[1]
 
+    def _losses(self, tensors: Tensors) -> tuple[torch.Tensor, torch.Tensor]:
+        """What is minimised, and the cross-entropy that is shown; each summed over the tokens.
+
+        Label smoothing (arXiv 1512.00567, section 7) gives every token of the vocabulary an equal
+        part of the target. It lifts the loss by an amount that means nothing to a reader.
+        """
         device = self._accelerator.device
         with self._accelerator.autocast():
             logits = self._model(
@@ -245,14 +253,15 @@ class Loop:
                 decoder_input_ids=tensors.decoder_input_ids.to(device),
                 use_cache=False,
             ).logits
-        smoothing = self._config.label_smoothing if self._model.training else 0.0
-        return cross_entropy(
-            logits.float().flatten(0, 1),
-            tensors.target_ids.to(device).flatten(),
-            ignore_index=IGNORED,
-            reduction="sum",
-            label_smoothing=smoothing,
-        )
+        targets = tensors.target_ids.to(device)
+        is_counted = targets != IGNORED
+        log_probabilities = logits[is_counted].float().log_softmax(-1)
+        shown = -log_probabilities.gather(-1, targets[is_counted][:, None]).sum()
+        smoothing = self._config.label_smoothing
+        if not smoothing:
+            return shown, shown
+        spread = -log_probabilities.mean(-1).sum()
+        return (1 - smoothing) * shown + smoothing * spread, shown
 
     def _log_step(self, grad_norm: float, rate: float) -> None:
         progress = self.progress

@@ -18,7 +18,11 @@ from ruach_core.training.device import choose_precision, default_micro_batch_s, 
 from ruach_core.training.evaluating import Evaluator, pick
 from ruach_core.training.finish import RunResult, ZeroShot, finish
 from ruach_core.training.loop import Loop, Plan
-from ruach_core.training.optimizer import default_batch_size, default_learning_rate
+from ruach_core.training.optimizer import (
+    default_batch_size,
+    default_epochs,
+    default_learning_rate,
+)
 from ruach_core.training.outputs import Outputs
 from ruach_core.training.preparation import (
     Prepared,
@@ -151,7 +155,9 @@ def _plan(
     precision, why_precision = choose_precision(config.training)
     batch_size = config.training.batch_size or default_batch_size(len(prepared.train))
     console.line(f"Learning rate {rate:g}: {why_rate}")
-    console.line(f"Precision {precision}: {why_precision}; {batch_size} clips per update")
+    epochs = config.training.epochs or default_epochs(len(prepared.train))
+    console.line(f"Precision {precision}: {why_precision}")
+    console.line(f"{epochs} epochs at most, {batch_size} clips per update")
     return Plan(
         config=config,
         train=prepared.train,

@@ -102,7 +102,7 @@ def test_no_path_of_this_machine_is_published(whole_run):
 def test_card_says_what_it_is(whole_run):
     for folder in (whole_run.model, whole_run.export):
         card = (folder / "README.md").read_text(encoding="utf-8")
-        assert card.startswith("---\nlanguage: qaa\n")
+        assert card.startswith('---\nlanguage: "qaa"\n')
         assert "demonstration" in card
         assert "tones" in card
         assert whole_run.record["data"]["fingerprint"] in card
