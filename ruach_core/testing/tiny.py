@@ -3,114 +3,23 @@
 from __future__ import annotations
 
 import json
-from itertools import islice
+from itertools import chain, islice, product
 from pathlib import Path
 
 from ruach_core.models.whisper_files import WhisperShape, write_whisper_configs
 
 # Whisper's own languages in the order of their ids (openai/whisper, tokenizer.py, up to large-v2).
 LANGUAGES = [
-    "en",
-    "zh",
-    "de",
-    "es",
-    "ru",
-    "ko",
-    "fr",
-    "ja",
-    "pt",
-    "tr",
-    "pl",
-    "ca",
-    "nl",
-    "ar",
-    "sv",
-    "it",
-    "id",
-    "hi",
-    "fi",
-    "vi",
-    "he",
-    "uk",
-    "el",
-    "ms",
-    "cs",
-    "ro",
-    "da",
-    "hu",
-    "ta",
-    "no",
-    "th",
-    "ur",
-    "hr",
-    "bg",
-    "lt",
-    "la",
-    "mi",
-    "ml",
-    "cy",
-    "sk",
-    "te",
-    "fa",
-    "lv",
-    "bn",
-    "sr",
-    "az",
-    "sl",
-    "kn",
-    "et",
-    "mk",
-    "br",
-    "eu",
-    "is",
-    "hy",
-    "ne",
-    "mn",
-    "bs",
-    "kk",
-    "sq",
-    "sw",
-    "gl",
-    "mr",
-    "pa",
-    "si",
-    "km",
-    "sn",
-    "yo",
-    "so",
-    "af",
-    "oc",
-    "ka",
-    "be",
-    "tg",
-    "sd",
-    "gu",
-    "am",
-    "yi",
-    "lo",
-    "uz",
-    "fo",
-    "ht",
-    "ps",
-    "tk",
-    "nn",
-    "mt",
-    "sa",
-    "lb",
-    "my",
-    "bo",
-    "tl",
-    "mg",
-    "as",
-    "tt",
-    "haw",
-    "ln",
-    "ha",
-    "ba",
-    "jw",
-    "su",
-]
-_N_PAIRS = 50_000
+    "en", "zh", "de", "es", "ru", "ko", "fr", "ja", "pt", "tr", "pl", "ca", "nl", "ar", "sv",
+    "it", "id", "hi", "fi", "vi", "he", "uk", "el", "ms", "cs", "ro", "da", "hu", "ta", "no",
+    "th", "ur", "hr", "bg", "lt", "la", "mi", "ml", "cy", "sk", "te", "fa", "lv", "bn", "sr",
+    "az", "sl", "kn", "et", "mk", "br", "eu", "is", "hy", "ne", "mn", "bs", "kk", "sq", "sw",
+    "gl", "mr", "pa", "si", "km", "sn", "yo", "so", "af", "oc", "ka", "be", "tg", "sd", "gu",
+    "am", "yi", "lo", "uz", "fo", "ht", "ps", "tk", "nn", "mt", "sa", "lb", "my", "bo", "tl",
+    "mg", "as", "tt", "haw", "ln", "ha", "ba", "jw", "su",
+]  # fmt: skip
+_N_OTHERS = 50_000
+_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789'"
 _N_TIMESTAMPS = 1_501
 _MAX_TARGET_POSITIONS = 448
 _D_MODEL = 32
@@ -144,7 +53,8 @@ def write_tiny_tokenizer(folder: Path, *, has_cantonese: bool = False) -> dict[s
     """Write a byte-level `tokenizer.json` without merges: a text has as many tokens as bytes.
 
     Its vocabulary is as large as a real one's, and has the same empty token, since CTranslate2
-    takes any other for an English-only model's; tokens above the 256 bytes are pairs of bytes.
+    takes any other for an English-only model's; the tokens above the 256 bytes are never the
+    tokenizer's choice, but a random model writes readable nonsense with them.
 
     Args:
         folder: an existing folder.
@@ -157,8 +67,10 @@ def write_tiny_tokenizer(folder: Path, *, has_cantonese: bool = False) -> dict[s
 
     special = special_tokens(has_cantonese=has_cantonese)
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    pairs = (first + second for first in alphabet for second in alphabet)
-    text = [*alphabet, *islice(pairs, _N_PAIRS), ""]
+    # With "Ġ", byte-level BPE's sign for a space; a model that never writes one writes one word.
+    words = (byte + "Ġ" for byte in alphabet)
+    syllables = ("".join(letters) for letters in product(_LETTERS, repeat=3))
+    text = [*alphabet, *islice(chain(words, syllables), _N_OTHERS), ""]
     # The end stands in the vocabulary too, as in OpenAI's files: text tokens are those before it.
     vocab = {token: i for i, token in enumerate([*text, special[0]])}
     tokenizer = Tokenizer(models.BPE(vocab=vocab, merges=[]))

@@ -102,7 +102,7 @@ def finish(
     write_folder(outputs.model, write_model)
     console.line(f"Model: {outputs.model}")
     _export(evaluator, plugins, outputs, record, clips)
-    shutil.rmtree(outputs.work)
+    outputs.release()
     return RunResult(outputs.model, outputs.export, report)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,30 +47,45 @@ class Outputs:
         """What the base model's measurement gave, for a resumed run."""
         return self.work / "zero_shot.json"
 
-    def claim(self, *, resume: bool, overwrite: bool) -> None:
-        """Make ready to write, without losing an earlier run's work.
+    def check(self, *, resume: bool, overwrite: bool) -> None:
+        """Refuse to lose an earlier run's work; changes nothing but what killed runs left.
 
         Raises:
             UserError: a finished model or an unfinished run is there already.
         """
-        for folder in (self.model, self.export):
+        for folder in (self.model, self.export, self.work):
             clear_leftovers(folder)
         if resume and not self.checkpoints.is_dir() and self.model.exists():
             raise UserError(f"{self.model}: this run is finished; there is nothing to resume")
-        if not resume and not overwrite:
-            if self.checkpoints.is_dir():
+        if resume or overwrite:
+            return
+        if self.checkpoints.is_dir():
+            raise UserError(
+                f"{self.work}: an unfinished run is here; go on with --resume, or begin anew "
+                "with --overwrite"
+            )
+        for folder in (self.model, self.export):
+            if folder.exists():
                 raise UserError(
-                    f"{self.work}: an unfinished run is here; go on with --resume, or begin anew "
-                    "with --overwrite"
+                    f"{folder}: already there; give another --output, or --overwrite it"
                 )
-            for folder in (self.model, self.export):
-                if folder.exists():
-                    raise UserError(
-                        f"{folder}: already there; give another --output, or --overwrite it"
-                    )
+
+    def claim(self, *, resume: bool, overwrite: bool) -> None:
+        """Make ready to write, without losing an earlier run's work.
+
+        Raises:
+            UserError: as `check`, or nothing can be written there.
+        """
+        self.check(resume=resume, overwrite=overwrite)
         if not resume:
             shutil.rmtree(self.work, ignore_errors=True)
         try:
             self.checkpoints.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UserError(f"{self.work}: can't be written: {error.strerror}") from error
+
+    def release(self) -> None:
+        """Remove the checkpoints of a finished run, in one move: half of them are no run."""
+        retired = self.work.with_name(f"{self.work.name}.{os.getpid()}.tmp")
+        self.work.rename(retired)
+        shutil.rmtree(retired)

@@ -59,6 +59,7 @@ def train(
     base = resolve_base_model(config.model, plugins)
     console.line(f"Base model: {base.name} (from {base.source}{_because(base.reason)})")
     outputs = Outputs.of(config, is_sample=source.is_sample)
+    outputs.check(resume=resume, overwrite=overwrite)  # before hours of audio are read
     prepared = prepare(config, plugins, source.path, base.directory, console)
     outputs.claim(resume=resume, overwrite=overwrite)
     write_set_aside(outputs.work / "set_aside.csv", prepared.set_aside)

@@ -318,10 +318,10 @@ def ruach(new_ruach: Callable[[], Ruach]) -> Ruach:
 
 
 SETTINGS = (
-    "--epochs", "3", "--training.batch_size", "1", "--training.learning_rate", "1e-2",
+    "--epochs", "3", "--training.batch_size", "1", "--training.learning_rate", "1e-3",
     "--training.precision", "float32",
 )  # fmt: skip
-"""Five updates an epoch on the toy pack's sample; enough to write more than nothing."""
+"""Five updates an epoch on the toy pack's sample."""
 
 
 @dataclass

@@ -101,12 +101,26 @@ def test_resume_of_a_finished_run_is_refused(outputs):
     assert "nothing to resume" in message
 
 
+def test_release_removes_the_checkpoints_and_nothing_else(outputs):
+    write(outputs.model)
+    write(outputs.checkpoints / "checkpoint-5")
+    outputs.release()
+    assert [p.name for p in outputs.model.parent.iterdir()] == ["m"]
+
+
+def test_killed_in_release_the_run_counts_as_finished(outputs):
+    write(outputs.model)
+    write(outputs.work.with_name("m.run.999999.tmp") / "checkpoints" / "checkpoint-5")
+    assert "finished" in refusal(outputs, resume=True)
+    assert [p.name for p in outputs.model.parent.iterdir()] == ["m"]
+
+
 @pytest.mark.parametrize("resume", [False, True])
 def test_leftovers_of_killed_runs_are_removed(outputs, resume):
     """A killed export leaves its temporary folder, under a name that no later process has."""
     leftovers = [
         write(folder.with_name(f"{folder.name}.999999.tmp"))
-        for folder in (outputs.model, outputs.export)
+        for folder in (outputs.model, outputs.export, outputs.work)
     ]
     bystander = write(outputs.model.with_name("n.999999.tmp"))
     outputs.claim(resume=resume, overwrite=False)
