@@ -38,22 +38,18 @@ def default_learning_rate(d_model: int, zero_shot_wer: float | None) -> tuple[fl
 
 def default_batch_size(n_train: int) -> int:
     """Clips per update: few for small data, so that an epoch has enough updates."""
-    for limit, batch_size in ((1_000, 4), (4_000, 8), (16_000, 16)):
+    for limit, batch_size in ((300, 4), (4_000, 8), (16_000, 16)):
         if n_train <= limit:
             return batch_size
     return 32
 
 
 def default_epochs(n_train: int) -> int:
-    """Passes over the data: many only where one pass is a few updates.
-
-    The rate falls to zero over them, and a model that has come to know its clips by heart before
-    the rate is low stays worse than one that has had fewer passes.
-    """
-    for limit, epochs in ((300, 12), (4_000, 6), (16_000, 5)):
+    """Passes over the data at most: many where one pass is few updates."""
+    for limit, epochs in ((4_000, 12), (16_000, 8)):
         if n_train <= limit:
             return epochs
-    return 4
+    return 5
 
 
 def learning_rate_at(update: int, n_updates: int, peak: float, config: TrainingConfig) -> float:

@@ -54,6 +54,7 @@ def train(
     _require_train_extra()
     plugins = Plugins.load(config.lang)
     plugins.exporter(config.export.format)  # an unknown one is refused now, not after training
+    plugins.check_options(config.options)
     source = choose_data(config, plugins)
     console.line(source.note)
     base = resolve_base_model(config.model, plugins)

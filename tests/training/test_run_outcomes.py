@@ -191,7 +191,7 @@ def test_a_disk_that_fills_up_during_training(ruach):
         is_allowed = False
     if not is_allowed:
         pytest.skip("needs unshare and the right to mount a file system of one's own")
-    finished = ruach.run_on_small_disk(30, *SHORT)
+    finished = ruach.run_on_small_disk(24, *SHORT)
     assert "No space left on device" in finished.error
     assert "checkpoint-" in finished.error or "best-" in finished.error
     assert "--resume" in finished.error

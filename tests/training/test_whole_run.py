@@ -179,10 +179,13 @@ def test_stock_faster_whisper_decodes_the_export(whole_run, test_clips, full_win
     model = WhisperModel(
         str(whole_run.export), device="cpu", compute_type="float32", local_files_only=True
     )
+    run = json.loads((whole_run.export / "run.json").read_text(encoding="utf-8"))
+    generation_length = run["generation_length"]
     for path, expected in zip(test_clips, full_window_texts, strict=True):
         segments, info = model.transcribe(
             np.asarray(load_audio(path)), language="en", beam_size=1, temperature=0.0,
-            without_timestamps=True, condition_on_previous_text=False, max_new_tokens=32,
+            without_timestamps=True, condition_on_previous_text=False,
+            max_new_tokens=generation_length,
             no_speech_threshold=None, log_prob_threshold=None, compression_ratio_threshold=None,
         )  # fmt: skip
         assert info.language == "en"

@@ -345,3 +345,10 @@ def test_explain_names_the_rules(normalizer: ChainNormalizer) -> None:
     steps = normalizer.explain("ፀሐይ፡፡", purpose="score")
     assert [name for name, _ in steps] == ["double colon", "punctuation", "homophones"]
     assert steps[-1][1] == normalizer.normalize("ፀሐይ፡፡", purpose="score")
+
+
+@pytest.mark.parametrize("text", [".0,000", "0,000", "0,000,", ",0,000", "x.0,000"])
+def test_digit_groups_are_joined_whatever_stands_around_them(normalizer, text):
+    scored = normalizer.normalize(text, purpose="score")
+    assert "0000" in scored
+    assert normalizer.normalize(scored, purpose="score") == scored

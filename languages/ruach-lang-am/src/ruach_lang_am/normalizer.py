@@ -113,7 +113,7 @@ def join_digit_groups() -> Rule:
     """1,234,567 is 1234567: Amharic text groups thousands by commas."""
     return replace_pattern(
         "digit groups",
-        r"(?<![0-9.,])[0-9]{1,3}(?:,[0-9]{3})++(?![0-9,])",
+        r"(?<![0-9])(?<![0-9][.,])[0-9]{1,3}(?:,[0-9]{3})++(?![0-9])(?!,[0-9])",
         lambda match: match[0].replace(",", ""),
     )
 
