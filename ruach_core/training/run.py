@@ -56,6 +56,8 @@ def train(
     plugins.exporter(config.export.format)  # an unknown one is refused now, not after training
     plugins.check_options(config.options)
     source = choose_data(config, plugins)
+    # A folder without data is refused before a model is fetched for it.
+    plugins.find_dataset_loader(source.path)
     console.line(source.note)
     base = resolve_base_model(config.model, plugins)
     console.line(f"Base model: {base.name} (from {base.source}{_because(base.reason)})")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
@@ -108,7 +109,7 @@ def _format_srt(cues: Sequence[Cue]) -> str:
     blocks = []
     for number, cue in enumerate(cues, start=1):
         times = f"{_clock(cue.start_ms, ',')} --> {_clock(cue.end_ms, ',')}"
-        text = "\n".join(line.replace("-->", "->") for line in cue.lines)
+        text = "\n".join(re.sub("--+>", "->", line) for line in cue.lines)
         blocks.append(f"{number}\n{times}\n{text}\n")
     return "\n".join(blocks)
 
