@@ -53,8 +53,9 @@ def keep_freed_memory() -> None:
     """Let the C library keep what training frees, instead of handing it back at every step.
 
     Each CPU step allocates and frees hundreds of megabytes in large blocks. By default glibc maps
-    each one anew, and the kernel clears every page of it again: 200,000 page faults a step, about
-    a quarter of the time of whisper-base on two cores. Elsewhere than on glibc nothing is done.
+    each one anew, and the kernel clears every page of it again: 140,000 page faults a step of
+    whisper-base, an eighth of its time on two cores (`benchmarks/cpu_step.py`). Elsewhere than on
+    glibc nothing is done.
     """
     import ctypes
 
