@@ -138,6 +138,22 @@ def build_rows(
     ]
 
 
+def count_strict_edits(
+    utterances: Sequence[Utterance],
+    hypotheses: Sequence[str | Hypothesis],
+    *,
+    normalizer: TextNormalizer,
+    unit: Unit = "word",
+) -> list[EditCounts]:
+    """The edits between the `target` forms of both sides, one count for each utterance.
+
+    Raises:
+        ValueError: the hypotheses aren't those of the utterances.
+    """
+    texts = _hypothesis_texts(utterances, hypotheses)
+    return count_edits(*_normalize_pairs(utterances, texts, normalizer, "target"), unit=unit)
+
+
 def report_lines(report: EvalReport) -> list[str]:
     """The report as lines for people: rates in percent with their 95 % interval."""
     words = report.wer

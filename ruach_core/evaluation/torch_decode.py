@@ -7,19 +7,18 @@ padded, as in training and as CTranslate2 sees it.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ruach_core.data.audio import load_audio
-from ruach_core.features import MAX_SAMPLES, log_mel, pad_waveform, window_samples
+from ruach_core.evaluation.ct2_decode import Window, plan_batches
+from ruach_core.features import MAX_WINDOW_S, log_mel, pad_waveform
 from ruach_core.models.special_tokens import SpecialTokens, WhisperTokenizer
 from ruach_core.types import SAMPLING_RATE, Hypothesis, Utterance
 
 if TYPE_CHECKING:
     import torch
-
-Window = Literal["trim", "full"]
 
 
 class TorchRecognizer:
@@ -63,30 +62,19 @@ class TorchRecognizer:
         self._model.eval()
         texts: dict[int, str] = {}
         with torch.inference_mode():
-            for batch, n_samples in self._batches(utterances, window):
-                features = self._features([utterances[i] for i in batch], n_samples)
-                for i, ids in zip(batch, self._greedy(features), strict=True):
+            for batch in plan_batches(
+                [round((u.duration_s or MAX_WINDOW_S) * SAMPLING_RATE) for u in utterances],
+                window=window,
+                margin_s=self._margin_s,
+                batch_s=self._batch_s,
+            ):
+                features = self._features([utterances[i] for i in batch.indices], batch.n_samples)
+                for i, ids in zip(batch.indices, self._greedy(features), strict=True):
                     texts[i] = self._tokenizer.decode(ids).strip()
                 if on_progress:
-                    on_progress(len(batch))
+                    on_progress(len(batch.indices))
         self._model.train(was_training)
         return [Hypothesis(u.id, texts[i]) for i, u in enumerate(utterances)]
-
-    def _batches(
-        self, utterances: Sequence[Utterance], window: Window
-    ) -> list[tuple[list[int], int]]:
-        """Indices of like lengths with their window; longest first, so memory peaks at once."""
-        order = sorted(range(len(utterances)), key=lambda i: -(utterances[i].duration_s or 30.0))
-        batches: list[tuple[list[int], int]] = []
-        for i in order:
-            longest = batches[-1][1] if batches else 0
-            if batches and (len(batches[-1][0]) + 1) * longest <= self._batch_s * SAMPLING_RATE:
-                batches[-1][0].append(i)
-                continue
-            duration_s = utterances[i].duration_s or 30.0
-            n_samples = window_samples(duration_s, margin_s=self._margin_s)
-            batches.append(([i], MAX_SAMPLES if window == "full" else n_samples))
-        return batches
 
     def _features(self, utterances: Sequence[Utterance], n_samples: int) -> torch.Tensor:
         import torch

@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from ruach_core.errors import UserError
-from ruach_core.evaluation.ct2_decode import Ct2Recognizer
-from ruach_core.evaluation.metrics import count_edits, pool_counts
+from ruach_core.evaluation.ct2_decode import Ct2Recognizer, Window
+from ruach_core.evaluation.metrics import pool_counts
+from ruach_core.evaluation.report import count_strict_edits
 from ruach_core.types import Hypothesis, TextNormalizer, Utterance
 
-Window = Literal["trim", "full"]
 WINDOWS: tuple[Window, ...] = ("trim", "full")
 Decode = Callable[[Window], Sequence[Hypothesis]]
 
@@ -128,6 +127,4 @@ def parity_lines(rows: Sequence[ParityRow]) -> list[str]:
 def _wer(
     utterances: Sequence[Utterance], texts: Sequence[str], normalizer: TextNormalizer
 ) -> float:
-    references = [normalizer.normalize(u.transcript, purpose="target") for u in utterances]
-    hypotheses = [normalizer.normalize(text, purpose="target") for text in texts]
-    return pool_counts(count_edits(references, hypotheses, unit="word")).rate
+    return pool_counts(count_strict_edits(utterances, texts, normalizer=normalizer)).rate

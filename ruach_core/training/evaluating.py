@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ruach_core.config import RunConfig
-from ruach_core.evaluation.metrics import count_edits, pool_counts
-from ruach_core.evaluation.report import build_report
-from ruach_core.evaluation.torch_decode import TorchRecognizer, Window
+from ruach_core.evaluation.ct2_decode import Window
+from ruach_core.evaluation.metrics import Unit, pool_counts
+from ruach_core.evaluation.report import build_report, count_strict_edits
+from ruach_core.evaluation.torch_decode import TorchRecognizer
 from ruach_core.features import window_samples
 from ruach_core.training.batching import MicroBatch
 from ruach_core.training.collate import Collator
@@ -75,14 +76,10 @@ class Evaluator:
         validation = self.prepared.validation
         loss = self._loss(loop)
         hypotheses = self.decode(validation, self.window, title="validate")
-        references = self._targets([u.transcript for u in validation])
-        texts = self._targets([h.text for h in hypotheses])
-        words = pool_counts(count_edits(references, texts, unit="word"))
-        characters = pool_counts(count_edits(references, texts, unit="character"))
         return {
             "eval_loss": round(loss, 4),
-            "eval_wer": round(words.rate, 4),
-            "eval_cer": round(characters.rate, 4),
+            "eval_wer": round(self._strict_rate(validation, hypotheses, "word"), 4),
+            "eval_cer": round(self._strict_rate(validation, hypotheses, "character"), 4),
             "eval_runtime": round(time.perf_counter() - began, 1),
         }
 
@@ -90,18 +87,19 @@ class Evaluator:
         """Strict WER of the model as it is, at 30 s, on a few validation clips."""
         few = pick(self.prepared.validation, _DECIDING_CLIPS, seed=self.config.seed)
         hypotheses = self.decode(few, "full", title="zero-shot")
-        references = self._targets([u.transcript for u in few])
-        texts = self._targets([h.text for h in hypotheses])
-        return pool_counts(count_edits(references, texts, unit="word")).rate
+        return self._strict_rate(few, hypotheses, "word")
 
     @property
     def window(self) -> Window:
         """The window that the policy trains for."""
         return "full" if self.config.window.policy == "full" else "trim"
 
-    def _targets(self, texts: Sequence[str]) -> list[str]:
-        normalize = self.prepared.normalizer.normalize
-        return [normalize(text, purpose="target") for text in texts]
+    def _strict_rate(
+        self, utterances: Sequence[Utterance], hypotheses: Sequence[Hypothesis], unit: Unit
+    ) -> float:
+        normalizer = self.prepared.normalizer
+        edits = count_strict_edits(utterances, hypotheses, normalizer=normalizer, unit=unit)
+        return pool_counts(edits).rate
 
     def _loss(self, loop: Loop) -> float:
         """Teacher-forced cross-entropy per token over the validation split."""

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ruach_core.errors import UserError
-from ruach_core.evaluation.metrics import compare_systems, count_edits
-from ruach_core.evaluation.report import build_report, build_rows, percent, report_lines, write_rows
+from ruach_core.evaluation.metrics import compare_systems
+from ruach_core.evaluation.report import (
+    build_report,
+    build_rows,
+    count_strict_edits,
+    percent,
+    report_lines,
+    write_rows,
+    write_text,
+)
 from ruach_core.export.card import RunRecord, model_card, run_json
 from ruach_core.export.folder import save_model
 from ruach_core.export.parity import ParityRow, check_parity, measure_parity, parity_lines
@@ -131,14 +140,10 @@ def _compare_with_base(
         resamples=evaluator.config.evaluation.bootstrap,
     )
 
-    def edits(texts: list[str]) -> list:  # type: ignore[type-arg]
-        return count_edits(
-            [normalizer.normalize(u.transcript, purpose="target") for u in utterances],
-            [normalizer.normalize(text, purpose="target") for text in texts],
-            unit="word",
-        )
-
-    comparison = compare_systems(edits([h.text for _, h in pairs]), edits(before))
+    comparison = compare_systems(
+        count_strict_edits(utterances, [h for _, h in pairs], normalizer=normalizer),
+        count_strict_edits(utterances, before, normalizer=normalizer),
+    )
     return report, comparison.verdict("the trained model", "the base model")
 
 
@@ -198,11 +203,7 @@ def _export(
     console.line(f"Try it: ruach transcribe FILE --model {outputs.export}")
 
 
-def _write_texts(
-    folder: Path, record: RunRecord, rows: tuple[ParityRow, ...] | list[ParityRow]
-) -> None:
+def _write_texts(folder: Path, record: RunRecord, rows: Sequence[ParityRow]) -> None:
     """The card and `run.json`, as far as the run has come."""
-    from ruach_core.evaluation.report import write_text
-
     write_text(folder / "run.json", run_json(record, rows))
     write_text(folder / "README.md", model_card(record, rows))
