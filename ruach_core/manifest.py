@@ -99,6 +99,17 @@ class PackDataset(_Section):
     note: str = ""
 
 
+class PackRepair(_Section):
+    """A letter that `target` may change, since it is typed for another; all others stay.
+
+    `becomes` is empty for a letter that is deleted. `why` says where the mistake was seen.
+    """
+
+    letter: Text
+    becomes: str
+    why: Text
+
+
 class PackManifest(_Section):
     """Everything in a `pack.toml`; unknown keys are errors.
 
@@ -124,6 +135,7 @@ class PackManifest(_Section):
     license: Text
     samples: PackPath = "samples.tsv"
     options: dict[str, PackOption] = {}
+    repairs: list[PackRepair] = []
     sample: PackSampleSet | None = None
     datasets: list[PackDataset] = []
 
