@@ -30,7 +30,9 @@ REQUIRED_KEYS = frozenset(
         "license",
     }
 )  # fmt: skip
-OPTIONAL_KEYS = frozenset({"whisper_language_reason", "samples", "options", "sample", "datasets"})
+OPTIONAL_KEYS = frozenset(
+    {"whisper_language_reason", "samples", "options", "repairs", "sample", "datasets"}
+)
 """Top-level keys of `pack.toml`: the fields of `ruach_core.manifest.PackManifest`, kept here too
 so that a listing can tell a bad pack without loading pydantic."""
 
