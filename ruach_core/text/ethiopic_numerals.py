@@ -15,6 +15,8 @@ from __future__ import annotations
 
 import re
 
+from ruach_core.text.normalization import Rule, replace_pattern
+
 MAX_VALUE = 10**20 - 1
 """The greatest value that is read or written: five groups. Longer runs of ፼ are noise."""
 
@@ -26,6 +28,14 @@ _VALUES = {sign: n for n, sign in enumerate(_ONES, 1)} | {
 _PAIR = f"[{_TENS}]?[{_ONES}]?"
 _GROUP = re.compile(f"(?:(?P<hundreds>{_PAIR})(?P<sign>፻))?(?P<rest>{_PAIR})")
 _MAX_GROUPS = 5
+_DIGIT = f"[\\d{_ONES}{_TENS}፻፼]"
+
+NUMERAL = f"(?<!{_DIGIT})(?<!{_DIGIT}[.,])[{_ONES}{_TENS}፻፼]++(?!{_DIGIT})(?![.,]{_DIGIT})"
+"""Pattern of an Ethiopic numeral that stands by itself in running text.
+
+One that touches a decimal digit (፲5), or that a point or a comma joins to another numeral (፲.፻),
+isn't one: Ethiopic numerals have neither fractions nor grouping, so it's a list or a slip.
+"""
 
 
 def parse_ethiopic(text: str) -> int | None:
@@ -74,6 +84,20 @@ def format_ethiopic(value: int) -> str:
     if len(groups) > 1 and groups[-1] == "፩":
         groups[-1] = ""
     return "፼".join(reversed(groups))
+
+
+def write_ascii_digits() -> Rule:
+    """Ethiopic numerals in running text become ASCII digits: በ፳፻፲፮ is በ2016.
+
+    For `score`, or ahead of a rule that reads numbers; malformed numerals and those that aren't
+    `NUMERAL` stay as they are written.
+    """
+
+    def replacement(match: re.Match[str]) -> str:
+        value = parse_ethiopic(match[0])
+        return match[0] if value is None else str(value)
+
+    return replace_pattern("ethiopic numerals", NUMERAL, replacement)
 
 
 def _pair_value(pair: str) -> int:

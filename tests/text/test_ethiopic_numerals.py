@@ -7,7 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ruach_core.text.ethiopic_numerals import MAX_VALUE, format_ethiopic, parse_ethiopic
+from ruach_core.text.ethiopic_numerals import (
+    MAX_VALUE,
+    format_ethiopic,
+    parse_ethiopic,
+    write_ascii_digits,
+)
 
 SIGNS = "፩፪፫፬፭፮፯፰፱፲፳፴፵፶፷፸፹፺፻፼"
 
@@ -104,3 +109,40 @@ def test_long_runs_are_refused_quickly(unit: str) -> None:
     start = time.perf_counter()
     assert parse_ethiopic(unit * 200_000) is None
     assert time.perf_counter() - start < 1
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("በ፳፻፲፮ ዓ.ም.", "በ2016 ዓ.ም."),
+        ("፲፱፻፺፱", "1999"),
+        ("፲ሺ ወታደሮች", "10ሺ ወታደሮች"),
+        ("ምዕ. ፫፥፲፮", "ምዕ. 3፥16"),
+        ("፪፡፴ ፲-፳ ፩፣ ፪", "2፡30 10-20 1፣ 2"),
+        ("፩ ፻", "1 100"),
+        ("፲ወ፪ቱ", "10ወ2ቱ"),
+        ("፭.", "5."),
+        ("፩፪ ፻፻", "፩፪ ፻፻"),
+        ("፲5 5፲ ፲٣", "፲5 5፲ ፲٣"),
+        ("፩.፪ ፲,፻፩ 1,፪ ፫.5", "፩.፪ ፲,፻፩ 1,፪ ፫.5"),
+        ("2016 ሰላም", "2016 ሰላም"),
+    ],
+)
+def test_numerals_in_text_become_digits(text: str, expected: str) -> None:
+    rule = write_ascii_digits()
+    assert rule.apply(text) == expected
+    assert rule.apply(expected) == expected
+
+
+@given(st.text(st.sampled_from("፩፪፲፳፻፼1٣ሀ ።.,፡-"), max_size=30))
+def test_writing_digits_is_idempotent(text: str) -> None:
+    rule = write_ascii_digits()
+    once = rule.apply(text)
+    assert rule.apply(once) == once
+
+
+@pytest.mark.parametrize("unit", ["፼", "፩", "፩.", "፲፩ ", "፻5"])
+def test_writing_digits_takes_linear_time(unit: str) -> None:
+    start = time.perf_counter()
+    write_ascii_digits().apply(unit * 30_000)
+    assert time.perf_counter() - start < 3
