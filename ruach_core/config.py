@@ -63,6 +63,11 @@ class TrainingConfig(_Section):
         10.0, ge=0, description="longest time without a checkpoint; one is written at each epoch"
     )
     workers: int = Field(0, ge=0, description="processes that read audio beside the training")
+    language_init: Literal["keep", "detect"] = Field(
+        "keep",
+        description="how the language token begins: keep, as it is; detect, as the sum of all "
+        "languages' tokens weighted by what Whisper hears in the training clips",
+    )
     max_steps: int | None = Field(None, ge=1, description="stop early, to try things out")
 
 
@@ -122,6 +127,10 @@ class RunConfig(_Section):
     output: Path | None = None
     seed: int = 42
     options: dict[str, str] = Field(default_factory=dict, description="the pack's own options")
+    no_pack: bool = Field(False, description="train without a language pack")
+    whisper_language: str | None = Field(
+        None, description="Whisper's language token to use, by default the pack's or its own"
+    )
     dataset: DataConfig = DataConfig()  # type: ignore[call-arg]
     training: TrainingConfig = TrainingConfig()  # type: ignore[call-arg]
     window: WindowConfig = WindowConfig()  # type: ignore[call-arg]

@@ -145,7 +145,10 @@ def _describe_missing(code: str, packs: Iterable[PackRecord]) -> str:
         if known.casefold() == code.casefold():
             return f"no language pack for {code!r}: codes are written as listed, use {known!r}"
     installed = f"installed: {', '.join(codes)}" if codes else "no pack is installed"
-    return f"no language pack for {code!r} ({installed}): run pip install ruach-lang-{code}"
+    return (
+        f"no language pack for {code!r} ({installed}): run pip install ruach-lang-{code}, make one "
+        f"with ruach langs new {code}, or train and evaluate without one by --no-pack"
+    )
 
 
 def _mark_duplicates(records: list[PackRecord]) -> list[PackRecord]:

@@ -98,11 +98,12 @@ class Plugins:
         self._collected: dict[str, tuple[Any, ...]] = {}
 
     @classmethod
-    def load(cls, lang: str | None) -> Plugins:
+    def load(cls, lang: str | None, *, use_pack: bool = True) -> Plugins:
         """Load core's plugins, those of `ruach.plugins`, and the pack of one language.
 
         Args:
-            lang: code of the language, or None for a run without a pack.
+            lang: code of the language, or None where no language matters.
+            use_pack: load the language's pack; without it core's own normaliser serves.
 
         Raises:
             PackError: the pack is missing or broken, or a plugin that RUACH_PLUGINS names is.
@@ -116,7 +117,7 @@ class Plugins:
             record = PluginRecord(name, "in this process", "", "plugin")
             records.append(registry.register(plugin, record))
         pack, manifest = None, None
-        if lang is not None:
+        if lang is not None and use_pack:
             pack = find_pack(lang)
             manifest = load_manifest(pack)
             records.append(_register_pack(registry, pack))

@@ -46,6 +46,7 @@ class _Request:
     output: Path | None
     compare: Path | None
     settings: tuple[str, ...]
+    no_pack: bool
     as_json: bool
 
 
@@ -93,6 +94,11 @@ class _Request:
     multiple=True,
     help="One of the pack's own options, as `ruach langs info CODE` lists them; repeatable.",
 )
+@click.option(
+    "--no-pack",
+    is_flag=True,
+    help="Score by core's safe normaliser; a model that was trained without a pack needs no flag.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Write the report as JSON.")
 def evaluate(**arguments: Any) -> None:
     """Measure WER and CER of MODEL, an export's folder, on one split of a dataset.
@@ -115,7 +121,8 @@ def _run(request: _Request) -> None:
     lang = request.lang or info.lang
     if lang is None:
         raise UserError(f"{request.model} doesn't say its language: give it with --lang CODE")
-    plugins = Plugins.load(lang)
+    without_pack = request.no_pack or (info.no_pack and lang == info.lang)
+    plugins = Plugins.load(lang, use_pack=not without_pack)
     normalizer = plugins.normalizer(parse_options(request.settings))
     measured = _measure(request, info, plugins, normalizer)
     plugins.after_evaluate(measured.report)

@@ -53,7 +53,7 @@ def describe_token(
     if token == lang:
         yield f"language token <|{token}|>"
     else:
-        reason = manifest.whisper_language_reason if manifest else ""
+        reason = manifest.whisper_language_reason if manifest else info.whisper_language_reason
         why = f" ({reason.rstrip('.')})" if reason else ""
         yield (
             f"language token <|{token}|>, borrowed for {lang}{why}; "

@@ -21,6 +21,7 @@ Examples:
     ruach train --lang am
     ruach train --lang am --data recordings --model whisper-small --epochs 10
     ruach train --lang am --resume
+    ruach train --lang xyz --no-pack --data recordings
     ruach train --lang am --window.full_share 0.2 --training.batch_size 16
 
 Every setting can be given as --SECTION.NAME VALUE or in a TOML file (--config);
@@ -74,6 +75,12 @@ def _setting(name: str, **kwargs: Any) -> Callable[..., Any]:
 @click.option("--config", "config_file", metavar="FILE", help="TOML file of settings.")
 @click.option("--option", "pack_options", multiple=True, metavar="NAME=VALUE",
               help="An option of the language pack; see ruach langs info CODE.")  # fmt: skip
+@click.option("--no-pack", is_flag=True, default=None,
+              help="Train a language that has no pack, by core's safe normaliser.")  # fmt: skip
+@_setting("whisper-language", metavar="CODE",
+          help="Whisper's token to use, by default the pack's or the language's own.")  # fmt: skip
+@_setting("language-init", type=click.Choice(["keep", "detect"]),
+          help="How the token begins: as it is, or as a blend of what Whisper hears.")  # fmt: skip
 @click.option("--resume", is_flag=True, help="Go on from the last checkpoint.")
 @click.option("--overwrite", is_flag=True, help="Replace an earlier run's folders.")
 @click.option("--settings", is_flag=True, is_eager=True, expose_value=False,
@@ -88,6 +95,7 @@ def train(
     resume: bool,
     overwrite: bool,
     epochs: int | None,
+    language_init: str | None,
     **named: Any,
 ) -> None:
     """Fine-tune Whisper on a folder of clips and transcripts."""
@@ -101,6 +109,11 @@ def train(
     file = read_config_file(Path(config_file)) if config_file else {}
     if named["lang"] is None and "lang" not in file:
         raise click.UsageError("--lang CODE is missing (ruach langs list shows the codes)")
-    flags: dict[str, Any] = {**named, "training.epochs": epochs, **_dotted_flags(tuple(ctx.args))}
+    flags: dict[str, Any] = {
+        **named,
+        "training.epochs": epochs,
+        "training.language_init": language_init,
+        **_dotted_flags(tuple(ctx.args)),
+    }
     flags.update({f"options.{name}": value for name, value in parse_options(pack_options).items()})
     run_training(build_config(file, flags), Console(), resume=resume, overwrite=overwrite)

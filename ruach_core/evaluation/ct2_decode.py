@@ -47,6 +47,8 @@ class ExportInfo:
     Attributes:
         lang: the code that the model was trained for, or None where the folder doesn't say.
         whisper_language: Whisper's own code in the prompt, or None.
+        whisper_language_reason: why it is another language's, or empty.
+        no_pack: whether the model was trained without a language pack.
         window_margin_s: least silence behind a clip that the model was trained with.
         max_new_tokens: the most tokens of text, chosen from the training data.
         window: the policy that the model decodes best with: `trim` where it was trained on short
@@ -55,6 +57,8 @@ class ExportInfo:
 
     lang: str | None = None
     whisper_language: str | None = None
+    whisper_language_reason: str = ""
+    no_pack: bool = False
     window_margin_s: float = DEFAULT_MARGIN_S
     max_new_tokens: int = MAX_NEW_TOKENS
     window: Window = "full"
@@ -76,6 +80,8 @@ class ExportInfo:
             return cls(
                 lang=_optional_text(content.get("lang")),
                 whisper_language=_optional_text(content.get("whisper_language")),
+                whisper_language_reason=str(content.get("whisper_language_reason") or ""),
+                no_pack="pack" in content and content["pack"] is None,
                 window_margin_s=DEFAULT_MARGIN_S if margin_s is None else max(0.0, float(margin_s)),
                 max_new_tokens=MAX_NEW_TOKENS if length is None else _clamp_tokens(int(length)),
                 window="full" if margin_s is None or content.get("window") == "full" else "trim",

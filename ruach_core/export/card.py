@@ -15,7 +15,6 @@ from ruach_core.types import ErrorRate, EvalReport, Utterance
 
 if TYPE_CHECKING:
     from ruach_core.export.parity import ParityRow
-    from ruach_core.manifest import PackManifest
     from ruach_core.packs import PackRecord
     from ruach_core.training.checkpoint import Progress
     from ruach_core.training.loop import Plan
@@ -32,7 +31,6 @@ class RunRecord:
     """Everything that a finished training has to say."""
 
     config: RunConfig
-    manifest: PackManifest
     pack: PackRecord | None
     base_model: str
     is_sample: bool
@@ -55,7 +53,9 @@ def run_json(record: RunRecord, parity: Sequence[ParityRow]) -> str:
     prepared, plan, progress = record.prepared, record.plan, record.progress
     content: dict[str, Any] = {
         "lang": record.config.lang,
-        "whisper_language": prepared.tokens.whisper_language,
+        "whisper_language": prepared.language.whisper_language,
+        "whisper_language_reason": prepared.language.reason,
+        "pack": record.pack.distribution if record.pack else None,
         "window": record.report.window,
         "window_margin_s": record.config.window.margin_s,
         "generation_length": prepared.max_new_tokens,
@@ -79,6 +79,7 @@ def run_json(record: RunRecord, parity: Sequence[ParityRow]) -> str:
             "batch_size": plan.batch_size,
             "micro_batch_s": plan.micro_batch_s,
             "precision": plan.precision,
+            "heard": {code: round(share, 4) for code, share in prepared.heard.items()},
         },
         "settings": record.config.model_dump(mode="json", exclude={"data", "output", "model"}),
         "history": progress.history,
@@ -108,13 +109,14 @@ def versions(record: RunRecord) -> dict[str, str]:
 
 def model_card(record: RunRecord, parity: Sequence[ParityRow]) -> str:
     """The model card, in Markdown with the metadata header that model hubs read."""
-    config, manifest = record.config, record.manifest
+    config, language = record.config, record.prepared.language
     sections = [
         _header(record),
-        f"# Whisper for {manifest.name} ({config.lang})",
+        _title(record),
         _warning(record),
-        f"`{record.base_model}` fine-tuned for {manifest.name} with Ruach. Language token: "
-        f"`<|{manifest.whisper_language}|>`{_borrowed(record)}.",
+        f"`{record.base_model}` fine-tuned for {language.name} with Ruach. Language token: "
+        f"{language.describe()}.",
+        _without_pack(record),
         "## Results",
         _results_table(record),
         record.verdict and f"On the clips that both decoded: {record.verdict}.",
@@ -161,13 +163,18 @@ def _warning(record: RunRecord) -> str:
     )
 
 
-def _borrowed(record: RunRecord) -> str:
-    manifest = record.manifest
-    if manifest.whisper_language == record.config.lang:
+def _title(record: RunRecord) -> str:
+    language = record.prepared.language
+    suffix = f" ({language.code})" if language.code != language.name else ""
+    return f"# Whisper for {language.name}{suffix}"
+
+
+def _without_pack(record: RunRecord) -> str:
+    if record.pack is not None:
         return ""
     return (
-        f", borrowed ({manifest.whisper_language_reason}); language detection reports "
-        f"`{manifest.whisper_language}`"
+        "Trained without a language pack: the folded figures forgive case and punctuation alone, "
+        "and nobody has said how this language is written."
     )
 
 

@@ -16,7 +16,7 @@ from ruach_core.features import window_samples
 from ruach_core.training.batching import MicroBatch
 from ruach_core.training.collate import Collator
 from ruach_core.training.preparation import Prepared
-from ruach_core.training.randomness import generator
+from ruach_core.training.randomness import pick
 from ruach_core.types import EvalReport, Hypothesis, Utterance
 
 if TYPE_CHECKING:
@@ -120,11 +120,3 @@ class Evaluator:
                 total += float(loop.loss(collator(MicroBatch(indices, n_samples), 0)))
         self.model.train()
         return total / collator.n_target_tokens(order)
-
-
-def pick(utterances: Sequence[Utterance], n: int, *, seed: int) -> list[Utterance]:
-    """At most `n` of the utterances, the same ones each time, in their order."""
-    if len(utterances) <= n:
-        return list(utterances)
-    chosen = generator("pick", seed, len(utterances)).permutation(len(utterances))[:n]
-    return [utterances[i] for i in sorted(int(i) for i in chosen)]

@@ -23,10 +23,11 @@ from ruach_core.export.card import RunRecord, model_card, run_json
 from ruach_core.export.folder import save_model
 from ruach_core.export.parity import ParityRow, check_parity, measure_parity, parity_lines
 from ruach_core.training.checkpoint import Progress, write_folder
-from ruach_core.training.evaluating import Evaluator, pick
+from ruach_core.training.evaluating import Evaluator
 from ruach_core.training.loop import Plan
 from ruach_core.training.outputs import Outputs
 from ruach_core.training.preparation import DataSource
+from ruach_core.training.randomness import pick
 from ruach_core.types import EvalReport, Hypothesis, Utterance
 
 if TYPE_CHECKING:
@@ -83,11 +84,9 @@ def finish(
     base_report, verdict = _compare_with_base(evaluator, zero_shot, clips, hypotheses, base_name)
     for line in _result_lines(report, base_report, verdict):
         console.line(line)
-    assert plugins.manifest is not None  # a run without a pack was refused at its start
-    sample = plugins.manifest.sample
+    sample = plugins.manifest.sample if plugins.manifest else None
     record = RunRecord(
         config=config,
-        manifest=plugins.manifest,
         pack=plugins.pack,
         base_model=base_name,
         is_sample=source.is_sample,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,10 +10,19 @@ from typing import TYPE_CHECKING, Any
 from ruach_core.config import DEFAULT_DATA, RunConfig
 from ruach_core.data.corpus import Corpus
 from ruach_core.data.read import count_reasons, read_corpus
-from ruach_core.errors import DataError, PackError
+from ruach_core.errors import DataError
 from ruach_core.models.special_tokens import SpecialTokens, WhisperTokenizer
 from ruach_core.models.windows import allow_short_windows
 from ruach_core.text.token_budget import TokenBudget, refuse_long_labels, token_budget
+from ruach_core.training.language import (
+    HEARD_CLIPS,
+    RunLanguage,
+    hear_languages,
+    heard_line,
+    known_language,
+    language_by_ear,
+)
+from ruach_core.training.randomness import pick
 from ruach_core.types import SetAside, TextNormalizer, Utterance
 
 if TYPE_CHECKING:
@@ -36,6 +45,7 @@ class Prepared:
 
     `train`, `validation` and `test` hold only clips whose text fits Whisper's decoder; `text_ids`
     are the token ids of each training reference, `set_aside` every clip that takes no part.
+    `heard` has Whisper's own language probabilities where the run asked for them, else nothing.
     """
 
     corpus: Corpus
@@ -48,6 +58,8 @@ class Prepared:
     max_new_tokens: int
     tokenizer: WhisperTokenizer
     tokens: SpecialTokens
+    language: RunLanguage
+    heard: Mapping[str, float]
     normalizer: TextNormalizer
 
 
@@ -74,17 +86,6 @@ def choose_data(config: RunConfig, plugins: Plugins) -> DataSource:
     return DataSource(pack.directory / sample.path, True, note)
 
 
-def whisper_language(plugins: Plugins) -> str:
-    """Whisper's own code for the run's language, borrowed or not.
-
-    Raises:
-        PackError: there is no pack that says which.
-    """
-    if plugins.manifest is None:
-        raise PackError("no language pack says which of Whisper's language tokens to use")
-    return plugins.manifest.whisper_language
-
-
 def prepare(
     config: RunConfig, plugins: Plugins, source: Path, model_dir: Path, console: Console
 ) -> Prepared:
@@ -95,7 +96,6 @@ def prepare(
     """
     normalizer = plugins.normalizer(config.options)
     tokenizer = WhisperTokenizer.read(model_dir)
-    tokens = SpecialTokens.of(tokenizer, whisper_language(plugins))
     with console.stage(f"Reading {source}"):
         corpus = _read(config, plugins, source, normalizer, console)
     # Test texts choose nothing, so they aren't counted.
@@ -117,6 +117,7 @@ def prepare(
     for line in budget.lines():
         console.line(line)
     _run_checks(plugins, train, tokenizer, console)
+    language, heard = _choose_language(config, plugins, train, tokenizer, model_dir, console)
     return Prepared(
         corpus=corpus,
         train=train,
@@ -127,7 +128,9 @@ def prepare(
         budget=budget,
         max_new_tokens=config.evaluation.max_new_tokens or budget.generation_length,
         tokenizer=tokenizer,
-        tokens=tokens,
+        tokens=SpecialTokens.of(tokenizer, language.whisper_language),
+        language=language,
+        heard=heard,
         normalizer=normalizer,
     )
 
@@ -157,18 +160,41 @@ def corpus_lines(
     return [*lines, *(f"note: {note}" for note in notes)]
 
 
+def _choose_language(
+    config: RunConfig,
+    plugins: Plugins,
+    train: Sequence[Utterance],
+    tokenizer: WhisperTokenizer,
+    model_dir: Path,
+    console: Console,
+) -> tuple[RunLanguage, dict[str, float]]:
+    """The language token, and what Whisper hears in the clips if that was asked for or decides."""
+    language = known_language(config, plugins)
+    if language is not None and config.training.language_init == "keep":
+        return language, {}
+    clips = pick(train, HEARD_CLIPS, seed=config.seed)
+    with console.stage(f"Asking Whisper what language it hears in {len(clips)} clips"):
+        heard = hear_languages(_read_model(model_dir), clips, tokenizer)
+    console.line(heard_line(heard))
+    return language or language_by_ear(config.lang, heard), heard
+
+
+def _read_model(model_dir: Path) -> Any:
+    import torch
+    from transformers import WhisperForConditionalGeneration
+
+    return WhisperForConditionalGeneration.from_pretrained(
+        model_dir, dtype=torch.float32, local_files_only=True, use_safetensors=True
+    )
+
+
 def load_model(model_dir: Path, tokens: SpecialTokens, text_ids: Sequence[Sequence[int]]) -> Any:
     """The base model, in float32, with short windows allowed and the language fixed.
 
     Tokens that the training text holds are taken off Whisper's list of suppressed ones, which has
     quotes, brackets and hyphens.
     """
-    import torch
-    from transformers import WhisperForConditionalGeneration
-
-    model = WhisperForConditionalGeneration.from_pretrained(
-        model_dir, dtype=torch.float32, local_files_only=True, use_safetensors=True
-    )
+    model = _read_model(model_dir)
     config = model.generation_config
     used = {i for ids in text_ids for i in ids}
     config.suppress_tokens = [i for i in config.suppress_tokens or [] if i not in used]

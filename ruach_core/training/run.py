@@ -15,8 +15,9 @@ from ruach_core.plugins import Plugins
 from ruach_core.training.checkpoint import check_identity, load_weights
 from ruach_core.training.collate import Collator, Tensors
 from ruach_core.training.device import choose_precision, default_micro_batch_s, keep_freed_memory
-from ruach_core.training.evaluating import Evaluator, pick
+from ruach_core.training.evaluating import Evaluator
 from ruach_core.training.finish import RunResult, ZeroShot, finish
+from ruach_core.training.language import blend_language_embedding
 from ruach_core.training.loop import Loop, Plan
 from ruach_core.training.optimizer import (
     default_batch_size,
@@ -30,11 +31,20 @@ from ruach_core.training.preparation import (
     load_model,
     prepare,
 )
+from ruach_core.training.randomness import pick
 from ruach_core.training.xray import xray_lines
 from ruach_core.types import RunInfo
 
 if TYPE_CHECKING:
     from ruach_core.training.console import Console
+
+
+WITHOUT_PACK = (
+    "No language pack: core's safe normaliser serves (Unicode form, invisible characters, white "
+    "space; case and punctuation folded for scoring). A pack would add the alphabet that "
+    "transcripts are checked against, the spelling variants that a fair WER forgives, numbers as words, and "
+    "how apostrophes and punctuation are written; ruach langs new {lang} --from-data DIR makes one"
+)
 
 
 def train(
@@ -52,13 +62,15 @@ def train(
         RuachError: in one line, whatever the user can mend; nothing half-written stays.
     """
     _require_train_extra()
-    plugins = Plugins.load(config.lang)
+    plugins = Plugins.load(config.lang, use_pack=not config.no_pack)
     plugins.exporter(config.export.format)  # an unknown one is refused now, not after training
     plugins.check_options(config.options)
     source = choose_data(config, plugins)
     # A folder without data is refused before a model is fetched for it.
     plugins.find_dataset_loader(source.path)
     console.line(source.note)
+    if config.no_pack:
+        console.line(WITHOUT_PACK.format(lang=config.lang))
     base = resolve_base_model(config.model, plugins)
     console.line(f"Base model: {base.name} (from {base.source}{_because(base.reason)})")
     outputs = Outputs.of(config, is_sample=source.is_sample)
@@ -68,7 +80,10 @@ def train(
     write_set_aside(outputs.work / "set_aside.csv", prepared.set_aside)
     _seed(config.seed)
     model = load_model(base.directory, prepared.tokens, prepared.text_ids)
-    console.line(_language_line(config, plugins))
+    console.line(f"Language token: {prepared.language.describe()}")
+    if config.training.language_init == "detect":
+        token = prepared.language.whisper_language
+        blend_language_embedding(model, prepared.tokenizer, token, prepared.heard)
 
     evaluator = Evaluator(config, prepared, model, console)
     identity = {"settings": config.digest(), "data": prepared.corpus.fingerprint}
@@ -106,18 +121,6 @@ def _seed(seed: int) -> None:
 
 def _because(reason: str) -> str:
     return f"; {reason}" if reason else ""
-
-
-def _language_line(config: RunConfig, plugins: Plugins) -> str:
-    manifest = plugins.manifest
-    assert manifest is not None  # prepare() has refused a run without a pack
-    if manifest.whisper_language == config.lang:
-        return f"Language token: <|{manifest.whisper_language}|>"
-    return (
-        f"Language token: <|{manifest.whisper_language}|>, borrowed "
-        f"({manifest.whisper_language_reason}); language detection will report "
-        f"{manifest.whisper_language!r}"
-    )
 
 
 def _measure_zero_shot(

@@ -18,6 +18,7 @@ from ruach_core.testing.tiny import write_tiny_tokenizer
 from ruach_core.text.token_budget import token_budget
 from ruach_core.training.checkpoint import Progress
 from ruach_core.training.collate import Collator
+from ruach_core.training.language import RunLanguage
 from ruach_core.training.loop import Plan
 from ruach_core.training.preparation import Prepared
 from ruach_core.types import SetAside, Utterance
@@ -51,7 +52,9 @@ def record(tmp_path_factory: pytest.TempPathFactory) -> RunRecord:
                       "f" * 64, True, ("a note on the data",)),
         train=train, validation=validation, test=test, set_aside=aside, text_ids=[[1]] * 4,
         budget=token_budget(["Ba be"], [1.0], tokenizer), max_new_tokens=77, tokenizer=tokenizer,
-        tokens=tokens, normalizer=plugins.normalizer({}),
+        tokens=tokens, normalizer=plugins.normalizer({}), heard={},
+        language=RunLanguage("qaa", plugins.manifest.name, "en",
+                             plugins.manifest.whisper_language_reason),
     )  # fmt: skip
     report = build_report(
         test, ["Ba be", "Ba bo", "ba be"], normalizer=prepared.normalizer, lang="qaa",
@@ -65,7 +68,7 @@ def record(tmp_path_factory: pytest.TempPathFactory) -> RunRecord:
     )  # fmt: skip
     progress = Progress(epoch=5, update=10, best_epoch=2, history=[{"eval_wer": 0.5, "epoch": 1.0}])
     return RunRecord(
-        config=config, manifest=plugins.manifest, pack=plugins.pack, base_model="whisper-base",
+        config=config, pack=plugins.pack, base_model="whisper-base",
         is_sample=False, sample_note="nine clips of tones", data_license="CC0-1.0",
         prepared=prepared, plan=plan, progress=progress, report=report, base_report=None,
         verdict="",
@@ -138,8 +141,15 @@ def test_only_a_sample_is_called_a_demonstration(record):
 
 def test_a_borrowed_token_is_told(record):
     card = model_card(record, PARITY)
-    assert "`<|en|>`" in card
+    assert "<|en|>" in card
     assert "borrowed" in card
+    assert "language detection will report 'en'" in card
+
+
+def test_a_model_without_a_pack_says_so(record):
+    assert "without a language pack" not in model_card(record, PARITY)
+    assert "without a language pack" in model_card(replace(record, pack=None), PARITY)
+    assert json.loads(run_json(replace(record, pack=None), PARITY))["pack"] is None
 
 
 def test_without_a_test_split_the_figures_are_called_flattering(record):
