@@ -1,0 +1,1 @@
+"""Yoruba for Ruach."""
