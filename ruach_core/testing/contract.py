@@ -2,25 +2,40 @@
 
 from __future__ import annotations
 
+import inspect
 import subprocess
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from types import MappingProxyType
-from typing import ClassVar
+from typing import ClassVar, get_args
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ruach_core.manifest import NormalizationExample, PackManifest, read_examples
 from ruach_core.pack_check import check_pack
 from ruach_core.packs import find_pack
-from ruach_core.plugins import Plugins
+from ruach_core.testing.contract_letters import LetterComparison
+from ruach_core.testing.contract_pack import (
+    DEFAULTS,
+    build_backend,
+    find_source,
+    load_pack,
+)
+from ruach_core.testing.contract_speed import find_slowness
+from ruach_core.testing.contract_texts import (
+    all_letters,
+    any_text,
+    fixed_texts,
+    hostile_units,
+    letter_text,
+    letters_with_signs,
+    marked_word,
+    options_strategy,
+)
+from ruach_core.testing.contract_wheel import build_wheel, check_wheel
 from ruach_core.text.unicode import normalize_form
-from ruach_core.types import SetAside, Split, TextNormalizer
+from ruach_core.types import Purpose, SetAside, Split, TextNormalizer
 
 MIN_EXAMPLES = 20
 """Rows that a pack's `samples.tsv` must have."""
@@ -31,59 +46,19 @@ HEAVY_MODULES = (
 )  # fmt: skip
 """What importing a pack's hooks must not load, so that listing packs stays fast."""
 
-# Characters that have broken normalisers: white space and invisible characters, quotes and
-# apostrophes, digits with their separators, marks that reorder or compose, case pairs that change
-# length, lone surrogates.
-_TRICKY = (
-    " \t\n\r\x0b\x85\xa0\u2028\u3000\u200b\u200c\u200d\u200e\u2060\ufeff\xad\x00\x97"
-    "'\"’‘ʼ“”«»‹›<>`´.,:;?!…-–—/\\()[]{}_%&+=÷*#@|~^$€"
-    "0123456789٣३፩፻½²aAzZéÉßẞİıŉǰσςﬁKÅ"
-    "\u0301\u0300\u0323\u0327\u0345\u0338\u034f\u135f\u05b8\u094d\u20dd\ufe0f"
-    "፡።፣፤፥፦፧፠፨\ud800\udbff\udc00\udfff\ufffd\U0001f44d\U0001f3fd\U00011000"
-)
+_MIN_TEXTS = 150
+"""Texts that each rule is tried on beside the fixed ones; a profile of hypothesis can raise it."""
 
-_fuzzed = settings(
-    max_examples=300,
-    deadline=None,
-    # The class is made to be subclassed: each subclass runs the same test on another pack.
-    suppress_health_check=[HealthCheck.differing_executors, HealthCheck.too_slow],
-)
-
-
-@dataclass(frozen=True)
-class _InstalledPack:
-    directory: Path
-    module: str
-    plugins: Plugins
-    manifest: PackManifest
-    examples: tuple[NormalizationExample, ...]
-
-    def normalizer(self, options: Mapping[str, str] = MappingProxyType({})) -> TextNormalizer:
-        """The pack's normaliser; built once for each set of options."""
-        return _build_normalizer(self.plugins, tuple(sorted(options.items())))
-
-
-@cache
-def _load_pack(code: str) -> _InstalledPack:
-    record = find_pack(code)
-    plugins = Plugins.load(code)
-    assert record.directory is not None
-    assert plugins.manifest is not None
-    examples = read_examples(record.directory / plugins.manifest.samples)
-    return _InstalledPack(
-        record.directory, record.module, plugins, plugins.manifest, tuple(examples)
-    )
-
-
-@cache
-def _build_normalizer(plugins: Plugins, options: tuple[tuple[str, str], ...]) -> TextNormalizer:
-    return plugins.normalizer(dict(options))
+_Check = Callable[[TextNormalizer, Mapping[str, str], str], None]
+"""A rule, asserted on the normaliser under some options and a text."""
 
 
 class LanguagePackContract:
     """Subclass it in a pack's tests and set `code`; pytest collects the rest.
 
-    The pack must be installed (an editable install will do).
+    The pack must be installed (an editable install will do). Each rule of a normaliser is tried
+    with the default options, with each value of each option that pack.toml declares, and with
+    their combinations.
     """
 
     code: ClassVar[str]
@@ -95,15 +70,40 @@ class LanguagePackContract:
 
     def test_samples_cover_both_purposes(self) -> None:
         """There are enough rows, for `target` and for `score`, and some change their input."""
-        examples = _load_pack(self.code).examples
+        examples = load_pack(self.code).examples
         assert len(examples) >= MIN_EXAMPLES
         assert {example.purpose for example in examples} == {"target", "score"}
         assert any(example.input != example.expected for example in examples)
 
+    def test_every_sample_row_holds(self) -> None:
+        """Each input of the samples becomes what its row expects."""
+        pack = load_pack(self.code)
+        wrong = []
+        for example in pack.examples:
+            normalizer = pack.normalizer(example.options)
+            output = normalizer.normalize(example.input, purpose=example.purpose)
+            if output != example.expected:
+                wrong.append((example.row, example.purpose, output, example.expected))
+        assert not wrong, "row, purpose, output, expected"
+
+    def test_manifest_is_valid_in_the_wheel(self, tmp_path: Path) -> None:
+        """The built wheel has the manifest and all that the pack needs: it passes the check."""
+        record = find_pack(self.code)
+        assert record.directory is not None
+        tests = Path(inspect.getfile(type(self)))
+        source = find_source(record.distribution, record.directory / "pack.toml", tests)
+        if source is None:
+            pytest.skip(f"no pyproject.toml of {record.distribution} near the pack or this test")
+        if build_backend(source) != "hatchling.build":
+            pytest.skip("the pack isn't built by hatchling")
+        pytest.importorskip("hatchling", reason="hatchling isn't installed")
+        wheel = build_wheel(source, tmp_path / "dist")
+        assert check_wheel(wheel, self.code, tmp_path / "site") == []
+
     def test_importing_hooks_loads_nothing_heavy(self) -> None:
         """The hooks module imports heavy libraries inside functions, or not at all."""
         script = (
-            f"import sys, {_load_pack(self.code).module}\n"
+            f"import sys, {load_pack(self.code).record.module}\n"
             f"print(*(m for m in {HEAVY_MODULES!r} if m in sys.modules))"
         )
         result = subprocess.run(
@@ -112,40 +112,102 @@ class LanguagePackContract:
         assert result.returncode == 0, result.stderr
         assert result.stdout.split() == []
 
-    @given(data=st.data())
-    @_fuzzed
-    def test_normalizer_holds_on_any_text(self, data: st.DataObject) -> None:
-        """Total, idempotent, in the declared form, one trimmed line, `score` blind to `target`."""
-        pack = _load_pack(self.code)
-        normalizer = pack.normalizer(data.draw(_options(pack.manifest), label="options"))
-        text = data.draw(_texts(pack), label="text")
-        _check_invariants(pack, normalizer, text)
+    def test_normalizer_is_total(self) -> None:
+        """Any Unicode text in, lone surrogates included: text comes out that a file can hold."""
+        pack = load_pack(self.code)
 
-    def test_normalizer_holds_around_every_character(self) -> None:
-        """The same for each letter, sample and troublesome character, between and beside words."""
-        pack = _load_pack(self.code)
-        first, last = pack.manifest.letters[0], pack.manifest.letters[-1]
-        for char in dict.fromkeys((*pack.manifest.letters, *_sample_characters(pack), *_TRICKY)):
-            text = f"{char}{first} {last}{char}{first} {char} {char}{char} 1{char}2 {first}{char}"
-            _check_invariants(pack, pack.normalizer(), text)
+        def check(normalizer: TextNormalizer, _: object, text: str) -> None:
+            for purpose in get_args(Purpose):
+                normalizer.normalize(text, purpose=purpose).encode("utf-8")
 
-    @given(data=st.data())
-    @_fuzzed
-    def test_letters_and_marks_stay_one_word(self, data: st.DataObject) -> None:
+        self._hold(check, fixed_texts(pack), any_text(pack))
+
+    def test_normalizer_is_idempotent(self) -> None:
+        """Normalising twice is as normalising once, for both purposes."""
+        pack = load_pack(self.code)
+
+        def check(normalizer: TextNormalizer, _: object, text: str) -> None:
+            for purpose in get_args(Purpose):
+                once = normalizer.normalize(text, purpose=purpose)
+                twice = normalizer.normalize(once, purpose=purpose)
+                assert twice == once, f"{purpose} of {text!r}"
+
+        self._hold(check, fixed_texts(pack), any_text(pack))
+
+    def test_output_is_in_the_declared_form(self) -> None:
+        """Output is in the `unicode_form` of pack.toml."""
+        pack = load_pack(self.code)
+        form = pack.manifest.unicode_form
+
+        def check(normalizer: TextNormalizer, _: object, text: str) -> None:
+            for purpose in get_args(Purpose):
+                output = normalizer.normalize(text, purpose=purpose)
+                assert output == normalize_form(output, form), f"{purpose} of {text!r}"
+
+        self._hold(check, fixed_texts(pack), any_text(pack))
+
+    def test_output_is_one_trimmed_line(self) -> None:
+        """One line out, with no white space at its ends."""
+        pack = load_pack(self.code)
+
+        def check(normalizer: TextNormalizer, _: object, text: str) -> None:
+            for purpose in get_args(Purpose):
+                output = normalizer.normalize(text, purpose=purpose)
+                assert len(output.splitlines()) <= 1, f"{purpose} of {text!r}"
+                assert output == output.strip(), f"{purpose} of {text!r}"
+
+        self._hold(check, fixed_texts(pack), any_text(pack))
+
+    def test_score_of_target_is_score(self) -> None:
+        """`score(target(x)) == score(x)`: what the model is taught to write loses no point."""
+        pack = load_pack(self.code)
+
+        def check(normalizer: TextNormalizer, _: object, text: str) -> None:
+            target = normalizer.normalize(text, purpose="target")
+            score = normalizer.normalize(text, purpose="score")
+            assert normalizer.normalize(target, purpose="score") == score, f"{text!r}"
+
+        self._hold(check, fixed_texts(pack), any_text(pack))
+
+    def test_marks_never_split_words(self) -> None:
         """A word of letters and combining marks comes out as one word, for both purposes."""
-        pack = _load_pack(self.code)
-        letters = st.sampled_from(pack.manifest.letters)
-        parts = st.one_of(letters, st.characters(categories=["Mn", "Mc"]))
-        first = data.draw(letters, label="first letter")
-        rest = data.draw(st.lists(parts, max_size=12), label="the rest")
-        word = first + "".join(rest)
-        normalizer = pack.normalizer()
-        assert len(normalizer.normalize(word, purpose="target").split()) == 1
-        assert len(normalizer.normalize(word, purpose="score").split()) == 1
+        pack = load_pack(self.code)
+
+        def check(normalizer: TextNormalizer, _: object, word: str) -> None:
+            for purpose in get_args(Purpose):
+                output = normalizer.normalize(word, purpose=purpose)
+                assert len(output.split()) == 1, f"{purpose} of {word!r} is {output!r}"
+
+        self._hold(check, letters_with_signs(pack.manifest), marked_word(pack))
+
+    def test_target_changes_no_letter_but_declared_repairs(self) -> None:
+        """In words without digits, every letter comes through, but those in `[[repairs]]`."""
+        pack = load_pack(self.code)
+        strict = LetterComparison(pack.manifest)
+        lenient = LetterComparison(pack.manifest, is_lenient=True)
+
+        def check(normalizer: TextNormalizer, options: Mapping[str, str], text: str) -> None:
+            output = normalizer.normalize(text, purpose="target")
+            comparison = strict if pack.keeps_target(options) else lenient
+            fault = comparison.find_fault(text, output)
+            assert fault is None, f"target of {text!r} is {output!r}: {fault}; see [[repairs]]"
+
+        self._hold(check, all_letters(), letter_text(pack))
+
+    def test_time_is_linear(self) -> None:
+        """A long line takes time in proportion to its length, whatever it is made of."""
+        pack = load_pack(self.code)
+        units = list(dict.fromkeys(hostile_units(pack)))
+        # The same rules run under most options: a few units find one that is an option's own.
+        few = units[:: max(1, len(units) // 20)]
+        for options in pack.option_sets:
+            normalizer = pack.normalizer(options)
+            slow = [find_slowness(normalizer, unit) for unit in (few if options else units)]
+            assert [line for line in slow if line] == [], f"options {dict(options)}"
 
     def test_sample_can_be_read(self) -> None:
         """Every clip of the bundled sample is there, with a transcript that normalises to text."""
-        pack = _load_pack(self.code)
+        pack = load_pack(self.code)
         if pack.manifest.sample is None:
             pytest.skip("the pack brings no sample")
         source = pack.directory / pack.manifest.sample.path
@@ -159,38 +221,26 @@ class LanguagePackContract:
                 assert clip.audio.is_file()
                 assert pack.normalizer().normalize(clip.transcript, purpose="score")
 
+    def _hold(self, check: _Check, fixed: Iterable[str], fuzzed: st.SearchStrategy[str]) -> None:
+        """Try a rule on the fixed texts, then on fuzzed ones, under every option."""
+        pack = load_pack(self.code)
+        for text in fixed:
+            for options in pack.option_sets:
+                check(pack.normalizer(options), options, text)
+        profile = settings(
+            max_examples=max(_MIN_TEXTS, settings().max_examples),
+            deadline=None,
+            suppress_health_check=[HealthCheck.too_slow],
+        )
 
-def _check_invariants(pack: _InstalledPack, normalizer: TextNormalizer, text: str) -> None:
-    target = normalizer.normalize(text, purpose="target")
-    score = normalizer.normalize(text, purpose="score")
-    for output in (target, score):
-        assert len(output.splitlines()) <= 1
-        assert output == output.strip()
-        assert normalize_form(output, pack.manifest.unicode_form) == output
-        output.encode("utf-8")
-    assert normalizer.normalize(target, purpose="target") == target
-    assert normalizer.normalize(score, purpose="score") == score
-    assert normalizer.normalize(target, purpose="score") == score
+        @profile
+        @given(
+            text=fuzzed,
+            one=st.sampled_from(pack.option_sets),
+            several=options_strategy(pack.manifest),
+        )
+        def fuzz(text: str, one: Mapping[str, str], several: Mapping[str, str]) -> None:
+            for options in (DEFAULTS, one, several):
+                check(pack.normalizer(options), options, text)
 
-
-def _sample_characters(pack: _InstalledPack) -> list[str]:
-    return sorted({" "}.union(*(example.input for example in pack.examples)))
-
-
-def _options(manifest: PackManifest) -> st.SearchStrategy[dict[str, str]]:
-    choices = {name: st.sampled_from(option.values) for name, option in manifest.options.items()}
-    return st.fixed_dictionaries({}, optional=choices)
-
-
-def _texts(pack: _InstalledPack) -> st.SearchStrategy[str]:
-    inputs = [example.input for example in pack.examples]
-    characters = st.one_of(
-        st.sampled_from(pack.manifest.letters),
-        st.sampled_from(_sample_characters(pack)),
-        st.sampled_from(sorted(_TRICKY)),
-        st.characters(),
-    )
-    joined = st.lists(characters, min_size=4, max_size=40).map("".join)
-    # Real rows cut and pasted reach rules that single characters seldom spell out.
-    pieces = st.lists(st.one_of(st.sampled_from(inputs), joined), min_size=2, max_size=4)
-    return st.one_of(joined, pieces.map("".join), st.text(max_size=40))
+        fuzz()
