@@ -13,7 +13,7 @@ Time is linear in the text, whatever it holds.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -138,6 +138,9 @@ class Spoken:
 Speak = Callable[[Numeral, str, str], "str | Spoken | None"]
 """Gives the words for a numeral, from it and the text before and after; None leaves it."""
 
+FindNumerals = Callable[[str], Iterable[Numeral]]
+"""Gives the numerals of a text from left to right."""
+
 
 def has_digits(text: str) -> bool:
     """Whether the text has a decimal digit of any script; a cheap guard."""
@@ -148,6 +151,8 @@ def has_digits(text: str) -> bool:
 
 def find_numerals(text: str) -> Iterator[Numeral]:
     """The numerals of a text from left to right; they don't overlap, and cover every digit."""
+    if not has_digits(text):
+        return
     for match in _NUMERAL.finditer(text):
         percent = _PERCENT.match(text, match.end())
         end = percent.end() if percent else match.end()
@@ -162,40 +167,39 @@ def find_numerals(text: str) -> Iterator[Numeral]:
             fraction=fraction,
             sign=sign if match["sign"] else "",
             is_percent=percent is not None,
-            groups=tuple(re.findall("[0-9]+", _to_ascii_digits(match[0]))),
+            groups=tuple(re.findall("[0-9]+", to_ascii_digits(match[0]))),
         )
 
 
-def replace_numerals(name: str, speak: Speak) -> Rule:
+def replace_numerals(name: str, speak: Speak, *, find: FindNumerals = find_numerals) -> Rule:
     """A rule that writes numerals in words.
 
     Args:
         name: the rule's name.
-        speak: called with each numeral, the text between the numeral before and this one (its
-            last `CONTEXT` characters), and the text that follows (the first `CONTEXT`). It returns
+        speak: called with each numeral, the text before it (the last `CONTEXT` characters, other
+            numerals as they are written), and the text after it (the first `CONTEXT`). It returns
             the words; or `Spoken`, if they stand for text beside the numeral as well; or None,
             which leaves the numeral as it is written. Spaces between the words and what they are
             glued to (50ሺ) are its business.
+        find: gives the numerals in their order, where a script has others beside the digits.
     """
 
     def apply(text: str) -> str:
-        if not has_digits(text):
-            return text
         pieces: list[str] = []
         position = 0
-        for numeral in find_numerals(text):
+        for numeral in find(text):
             if numeral.start < position:
                 continue
-            before = text[max(position, numeral.start - CONTEXT) : numeral.start]
+            before = text[max(0, numeral.start - CONTEXT) : numeral.start]
             spoken = speak(numeral, before, text[numeral.end : numeral.end + CONTEXT])
             if spoken is None:
                 spoken = numeral.text
             if isinstance(spoken, str):
                 spoken = Spoken(spoken)
-            pieces.append(text[position : numeral.start - spoken.n_before])
+            pieces.append(text[position : max(position, numeral.start - spoken.n_before)])
             pieces.append(spoken.text)
             position = numeral.end + spoken.n_after
-        return "".join(pieces) + text[position:]
+        return "".join(pieces) + text[position:] if pieces else text
 
     return Rule(name, apply)
 
@@ -208,7 +212,7 @@ def _classify(match: re.Match[str]) -> tuple[NumeralKind, int, str]:
     run = match["run"]
     if len(run) > _LONGEST_RUN or not _is_one_script(run):
         return "code", 0, ""
-    run = _to_ascii_digits(run)
+    run = to_ascii_digits(run)
     kind: NumeralKind = next((kind for kind, shape in _SHAPES if shape.fullmatch(run)), "code")
     if kind not in ("integer", "decimal"):
         return kind, 0, ""
@@ -219,7 +223,8 @@ def _classify(match: re.Match[str]) -> tuple[NumeralKind, int, str]:
     return kind, int(digits), fraction
 
 
-def _to_ascii_digits(text: str) -> str:
+def to_ascii_digits(text: str) -> str:
+    """The text with the decimal digits of all scripts written 0 to 9."""
     if text.isascii():
         return text
     return _OTHER_DIGITS.sub(lambda match: str(int(match[0])), text)
@@ -242,7 +247,9 @@ _FROM_SHIELD = str.maketrans({capital: char for char, capital in _SHIELDS.items(
 _CAPITAL = re.compile("[A-R]")
 
 
-def shield_numerals(rules: Sequence[Rule]) -> tuple[Rule, ...]:
+def shield_numerals(
+    rules: Sequence[Rule], *, find: FindNumerals = find_numerals
+) -> tuple[Rule, ...]:
     """The rules, with the numerals of the text kept whole through them.
 
     For `score`: once the clear numerals are words, the ambiguous ones that were left would fall
@@ -251,12 +258,17 @@ def shield_numerals(rules: Sequence[Rule]) -> tuple[Rule, ...]:
 
     Args:
         rules: the rules that remove punctuation; the text must be case-folded before them.
+        find: see `replace_numerals`.
     """
-    hide = replace_numerals(
-        "hide numerals", lambda numeral, _, __: numeral.text.translate(_TO_SHIELD)
-    )
+
+    def hide(numeral: Numeral, before: str, after: str) -> str:
+        return numeral.text.translate(_TO_SHIELD)
 
     def show(text: str) -> str:
         return text.translate(_FROM_SHIELD) if _CAPITAL.search(text) else text
 
-    return (hide, *rules, Rule("show numerals", show))
+    return (
+        replace_numerals("hide numerals", hide, find=find),
+        *rules,
+        Rule("show numerals", show),
+    )

@@ -171,7 +171,7 @@ def test_rule_shows_the_text_around() -> None:
         seen.append((before, after))
 
     replace_numerals("n", speak).apply("ab 5ኛ 12")
-    assert seen == [("ab ", "ኛ 12"), ("ኛ ", "")]
+    assert seen == [("ab ", "ኛ 12"), ("ab 5ኛ ", "")]
     seen.clear()
     replace_numerals("n", speak).apply("x" * 1000 + "5" + "y" * 1000)
     assert [(len(before), len(after)) for before, after in seen] == [(64, 64)]
@@ -184,6 +184,17 @@ def test_words_may_stand_for_the_text_around_too() -> None:
     assert replace_numerals("n", speak).apply("a $5xyz") == "a 5!z"
     # What one numeral's words have taken in is not read again: the 2 here.
     assert replace_numerals("n", speak).apply("1 2 34567") == "1! 34567!"
+    both = replace_numerals("n", lambda n, before, after: Spoken("x", n_before=1, n_after=1))
+    assert both.apply("a1b2c") == "xx"
+
+
+def test_other_numerals_can_be_found_too() -> None:
+    def find(text: str) -> list[Numeral]:
+        start = text.index("V")
+        return [Numeral("V", start, start + 1, "integer", 5, "", "", False, ("5",))]
+
+    rule = replace_numerals("n", lambda n, _, __: f"<{n.integer}>", find=find)
+    assert rule.apply("Karl V 2") == "Karl <5> 2"
 
 
 def test_shield_keeps_numerals_whole() -> None:
