@@ -1,0 +1,87 @@
+"""Transcripts a minute, ours and each package's, in turn on the same texts."""
+
+from __future__ import annotations
+
+import random
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from amharic_peers.environments import Process
+
+_ROOT = Path(__file__).resolve().parents[2]
+_SENTENCES = _ROOT / "languages" / "ruach-lang-am" / "scripts" / "sample_sentences"
+_LETTERS = 60
+_MINUTE_S = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Speed:
+    """How fast a package is.
+
+    Attributes:
+        per_minute: transcripts a minute of processor time on one core, median of the rounds.
+        ratio: how many times as fast ours is: median of the rounds' ratios. Each round's two
+            times were taken one after the other.
+    """
+
+    per_minute: float
+    ratio: float
+
+
+def build_transcripts(n: int, *, punctuated: bool, seed: int = 0) -> list[str]:
+    """Transcripts of about 60 letters out of the pack's sample sentences.
+
+    Args:
+        n: how many.
+        punctuated: ፣ between the sentences and ። after the last, as an editor writes; otherwise
+            words and spaces alone.
+        seed: the same seed gives the same transcripts.
+    """
+    chosen = random.Random(seed)
+    sentences = [
+        line.strip()
+        for path in sorted(_SENTENCES.glob("*.txt"))
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if line.strip()
+    ]
+    transcripts = []
+    for _ in range(n):
+        parts: list[str] = []
+        # Words without spaces: the sample's sentences have a dozen letters or so.
+        while sum(len(part.replace(" ", "")) for part in parts) < _LETTERS - 5:
+            parts.append(chosen.choice(sentences))
+        transcripts.append("፣ ".join(parts) + "።" if punctuated else " ".join(parts))
+    return transcripts
+
+
+def measure(
+    ours: Process, peers: Mapping[str, Process], texts: Sequence[str], *, rounds: int
+) -> tuple[float, dict[str, Speed]]:
+    """Our transcripts a minute, and each peer's speed.
+
+    Args:
+        ours: our process.
+        peers: those of the peers, by name.
+        texts: the transcripts, the same for all.
+        rounds: how often each peer is timed, each time with ours right before it.
+    """
+    for process in (ours, *peers.values()):
+        process.load(texts)
+        process.time()  # once to warm up
+    own: list[float] = []
+    pairs: dict[str, list[tuple[float, float]]] = {name: [] for name in peers}
+    for _ in range(rounds):
+        for name, peer in peers.items():
+            own.append(ours.time())
+            pairs[name].append((own[-1], peer.time()))
+    n = len(texts) * _MINUTE_S
+    speeds = {
+        name: Speed(
+            n / statistics.median(theirs for _, theirs in times),
+            statistics.median(theirs / mine for mine, theirs in times),
+        )
+        for name, times in pairs.items()
+    }
+    return n / statistics.median(own or [ours.time()]), speeds
