@@ -1,0 +1,1 @@
+"""Oromo for Ruach; `hooks` is the pack's only door."""

@@ -1,0 +1,1 @@
+"""Swahili for Ruach; `hooks` is the pack's only door."""

@@ -1,0 +1,1 @@
+"""Wolof for Ruach; `hooks` is the pack's only door."""
