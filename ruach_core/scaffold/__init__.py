@@ -1,0 +1,1 @@
+"""`ruach langs new`: look at texts of a language, choose what follows, write a whole pack."""
