@@ -13,7 +13,12 @@ from ruach_core.data.read import count_reasons, read_corpus
 from ruach_core.errors import DataError
 from ruach_core.models.special_tokens import SpecialTokens, WhisperTokenizer
 from ruach_core.models.windows import allow_short_windows
-from ruach_core.text.token_budget import TokenBudget, refuse_long_labels, token_budget
+from ruach_core.text.token_budget import (
+    EncodedOnce,
+    TokenBudget,
+    refuse_long_labels,
+    token_budget,
+)
 from ruach_core.training.language import (
     HEARD_CLIPS,
     RunLanguage,
@@ -23,7 +28,7 @@ from ruach_core.training.language import (
     language_by_ear,
 )
 from ruach_core.training.randomness import pick
-from ruach_core.types import SetAside, TextNormalizer, Utterance
+from ruach_core.types import Finding, SetAside, TextNormalizer, Utterance
 
 if TYPE_CHECKING:
     from ruach_core.plugins import Plugins
@@ -208,20 +213,30 @@ def load_model(model_dir: Path, tokens: SpecialTokens, text_ids: Sequence[Sequen
 def _run_checks(
     plugins: Plugins, train: Sequence[Utterance], tokenizer: WhisperTokenizer, console: Console
 ) -> None:
-    """Print what the plugins' checks find in the training references.
+    """Print what the plugins' checks find in the training references, errors last.
 
     Raises:
         DataError: a check found an error.
     """
-    for check in plugins.tokenization_checks():
-        for finding in check.check(train, tokenizer):
-            line = f"{finding.check}: {finding.message}"
-            line += f" (for example {finding.example})" if finding.example else ""
-            line += f"; {finding.remedy}" if finding.remedy else ""
-            if finding.severity == "error":
-                raise DataError(line)
-            if finding.severity == "warning":
-                console.line(f"warning: {line}")
+    once = EncodedOnce(tokenizer)
+    checks = plugins.tokenization_checks()
+    findings = [finding for check in checks for finding in check.check(train, once)]
+    errors = [finding for finding in findings if finding.severity == "error"]
+    for finding in findings:
+        if finding.severity == "warning":
+            console.line(f"warning: {_describe(finding)}")
+        # A note without a remedy asks nothing of the user, and ruach langs check shows it.
+        elif finding.severity == "info" and finding.remedy:
+            console.line(f"note: {finding.check}: {finding.message}; {finding.remedy}")
+    if errors:
+        more = f" (and {len(errors) - 1} more errors)" if len(errors) > 1 else ""
+        raise DataError(_describe(errors[0]) + more)
+
+
+def _describe(finding: Finding) -> str:
+    line = f"{finding.check}: {finding.message}"
+    line += f" (for example {finding.example})" if finding.example else ""
+    return f"{line}; {finding.remedy}" if finding.remedy else line
 
 
 def _read(

@@ -5,10 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from ruach_core.default_plugins.checks import RoundTripCheck, TokenBudgetCheck
 from ruach_core.models.special_tokens import WhisperTokenizer
-from ruach_core.plugins import Plugins
-from ruach_core.text.token_budget import refuse_long_labels, token_budget
+from ruach_core.text.token_budget import (
+    EncodedOnce,
+    fast_speech,
+    refuse_long_labels,
+    token_budget,
+)
 from ruach_core.types import Utterance
 
 
@@ -116,46 +119,71 @@ def test_amharic_costs_over_two_tokens_a_character(whisper_tokenizer):
     texts = ["ሰላም ለዓለም ሁሉ ይሁን", "የኢትዮጵያ ሕዝብ ብዛት ከአንድ መቶ ሚሊዮን በላይ ነው"]
     budget = token_budget(texts, [2.0, 4.0], whisper_tokenizer)
     assert 2.0 < budget.tokens_per_char < 2.7
-    assert not list(RoundTripCheck().check(utterances(*texts), whisper_tokenizer))
+    assert 2.9 < budget.tokens_per_letter < 3.1
 
 
-def test_budget_check_warns_and_stops_only_if_nothing_fits(byte_tokenizer):
-    check = TokenBudgetCheck()
-    assert not list(check.check(utterances("fine", "x" * 224), byte_tokenizer))
-    found = list(check.check(utterances("fine", "x" * 300, "x" * 500), byte_tokenizer))
-    assert [(f.severity, f.n) for f in found] == [("warning", 1), ("warning", 1)]
-    assert "u2" in found[0].example
-    assert all(f.remedy and "\n" not in f.message for f in found)
-    (stop,) = check.check(utterances("x" * 500), byte_tokenizer)
-    assert stop.severity == "error"
+def test_letters_count_without_their_marks_spaces_and_punctuation(byte_tokenizer):
+    assert token_budget(["ab, c!"], [0.0], byte_tokenizer).tokens_per_letter == 6 / 3
+    assert token_budget(["e\u0301"], [0.0], byte_tokenizer).tokens_per_letter == 3.0
+    assert token_budget(["12"], [0.0], byte_tokenizer).tokens_per_letter == 0.0
 
 
-class LatinTokenizer:
-    """A tokenizer that knows no letter beyond Latin-1, as some do."""
-
-    def encode(self, text: str) -> list[int]:
-        return [ord(letter) for letter in text if ord(letter) < 256]
-
-    def decode(self, ids: list[int]) -> str:
-        return "".join(map(chr, ids))
+def test_seconds_of_what_passes_each_limit(byte_tokenizer):
+    texts, seconds = ["x" * 300, "x" * 500, "x"], [10.0, 20.0, 40.0]
+    budget = token_budget(texts, seconds, byte_tokenizer)
+    assert (budget.seconds_over_224, budget.seconds_over_448) == (30.0, 20.0)
+    unknown = token_budget(texts, [0.0] * 3, byte_tokenizer)
+    assert (unknown.seconds_over_224, unknown.n_over_224) == (0.0, 2)
 
 
-def test_round_trip_check_passes_whatever_whispers_bytes_can_write(byte_tokenizer):
-    texts = ["ሰላም", "naïve  two spaces", "mbóshi ε ω", "🙂", "stop<|endoftext|>"]
-    assert not list(RoundTripCheck().check(utterances(*texts), byte_tokenizer))
+def test_fast_speech_is_what_99_of_100_clips_stay_below(byte_tokenizer):
+    texts = ["x" * n for n in range(1, 101)]
+    budget = token_budget(texts, [1.0] * 100, byte_tokenizer)
+    assert budget.fast_tokens_per_second == 99.0
+    assert budget.tokens_per_second == 50.5
+    speech = fast_speech(budget, script="Ethi", tokens_per_char=9.9)
+    assert speech.safe_s(444) == pytest.approx(444 / 99)
+    assert "assumed" not in speech.origin
+    tiny = token_budget(["x" * 8, "x"], [1e-300, 2.0], byte_tokenizer)
+    assert tiny.fast_tokens_per_second == 8.0
+    assert token_budget(["x" * 8], [2.0], byte_tokenizer).fast_tokens_per_second == 4.0
 
 
-def test_round_trip_check_sees_letters_that_are_lost():
-    check = RoundTripCheck()
-    (one,) = check.check(utterances(*["fine"] * 20, "bώω"), LatinTokenizer())
-    assert (one.severity, one.n) == ("warning", 1)
-    assert "u20" in one.example
-    (all_lost,) = check.check(utterances("ሰላም"), LatinTokenizer())
-    assert all_lost.severity == "error"
+def test_a_rate_is_assumed_and_said_where_no_duration_is_known(byte_tokenizer):
+    budget = token_budget(["abc"], [0.0], byte_tokenizer)
+    assert fast_speech(budget).tokens_per_second == 16.0
+    ethiopic = fast_speech(budget, script="Ethi", tokens_per_char=2.4)
+    assert ethiopic.tokens_per_second == pytest.approx(24.0)
+    assert ethiopic.safe_s(444) == pytest.approx(18.5)
+    assert ethiopic.origin == "assumed: 10 characters a second, 2.40 tokens each"
+    # The text itself costs more than the pack states.
+    costly = token_budget(["ሰላም"], [0.0], byte_tokenizer)
+    assert fast_speech(costly, script="Ethi", tokens_per_char=2.4).tokens_per_second == 30.0
+    assert fast_speech(token_budget([], [], byte_tokenizer)).safe_s(224) == 30.0
 
 
-def test_checks_come_through_the_hook(byte_tokenizer):
-    checks = {check.name: check for check in Plugins.load(None).tokenization_checks()}
-    assert {"token-budget", "round-trip"} <= set(checks)
-    (finding,) = checks["token-budget"].check(utterances("x" * 500), byte_tokenizer)
-    assert finding.check == "token-budget"
+def test_no_clip_is_longer_than_the_window(byte_tokenizer):
+    assert fast_speech(token_budget(["ab"], [1.0], byte_tokenizer)).safe_s(444) == 30.0
+
+
+def test_a_text_is_encoded_once():
+    class Counting:
+        calls = 0
+
+        def encode(self, text: str) -> list[int]:
+            self.calls += 1
+            return [ord(letter) for letter in text]
+
+        def decode(self, ids) -> str:
+            return "".join(map(chr, ids))
+
+    counting = Counting()
+    once = EncodedOnce(counting)
+    assert [list(once.encode(text)) for text in ("ab", "", "ab", "")] == [
+        [97, 98],
+        [],
+        [97, 98],
+        [],
+    ]
+    assert counting.calls == 2
+    assert once.decode(once.encode("ab")) == "ab"
