@@ -56,9 +56,9 @@ _RAISED = "\u00b2\u00b3\u00b9\u00bc-\u00be\u2070-\u2089\u2150-\u215e"  # 10², 2
 _SIGN = "(?:(?<![^\\s(\\[{\"'«“‹])[+\\-\u2212])?"
 # Each alternative consumes what it has read: nothing is scanned twice.
 _NUMERAL = re.compile(
-    rf"(?P<phone>(?:(?<!\w)\+|0)\d(?:[ {_DASHES}/]?\d){{5,}}+(?:[{_SEPARATORS}]\d++)*+)"
+    rf"(?P<phone>[+0]\d(?:[ {_DASHES}/]?\d){{5,}}+(?:[{_SEPARATORS}]\d++)*+)"
     rf"|(?P<spaced>{_SIGN}\d{{1,3}}(?:[ \u00a0\u2009\u202f]\d{{3}}(?!\d|[{_SEPARATORS}]\d))++)"
-    rf"|(?P<sign>{_SIGN})(?P<run>(?:(?<!\w)\.)?\d++(?:[{_SEPARATORS}]\d++)*+[{_RAISED}]*+)"
+    rf"|(?P<sign>{_SIGN})(?P<run>(?:(?<![\w.…])\.)?\d++(?:[{_SEPARATORS}]\d++)*+[{_RAISED}]*+)"
 )
 _PERCENT = re.compile(" ?[%٪％]")
 
@@ -254,7 +254,7 @@ def shield_numerals(
 
     For `score`: once the clear numerals are words, the ambiguous ones that were left would fall
     apart with the punctuation (5-9 into 5 and 9, which a second pass would then read). Kept whole,
-    they stay what they are. Dashes come out as `-`.
+    they stay what they are. A sign before them goes, and dashes come out as `-`.
 
     Args:
         rules: the rules that remove punctuation; the text must be case-folded before them.
@@ -262,7 +262,9 @@ def shield_numerals(
     """
 
     def hide(numeral: Numeral, before: str, after: str) -> str:
-        return numeral.text.translate(_TO_SHIELD)
+        text = numeral.text[len(numeral.sign) :].translate(_TO_SHIELD)
+        # What begins with a sign or a point is not to be joined with what stands before it.
+        return f" {text}" if numeral.text[0] in "+.-−" else text
 
     def show(text: str) -> str:
         return text.translate(_FROM_SHIELD) if _CAPITAL.search(text) else text

@@ -232,15 +232,15 @@ def test_time_is_linear(unit: str) -> None:
         text = (unit * n_characters)[:n_characters]
         laps: list[float] = []
         for _ in range(3):
-            start = time.perf_counter()
+            start = time.process_time()
             rule.apply(text)
-            laps.append(time.perf_counter() - start)
+            laps.append(time.process_time() - start)
         return min(laps)
 
     assert seconds(100_000) < 40 * seconds(10_000) + 0.02
 
 
 def test_a_million_digits() -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     assert [numeral.kind for numeral in find_numerals("7" * 1_000_000)] == ["code"]
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2
