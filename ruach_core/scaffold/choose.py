@@ -79,7 +79,7 @@ def choose(
     """
     chosen_script, script_line = _choose_script(facts, alphabet, script)
     letters, letter_lines = (
-        (tuple(alphabet), [Line("alphabet", f"{len(alphabet)} letters, as you gave them")])
+        (tuple(alphabet), [Line("alphabet", f"{count(len(alphabet), 'letter')}, as given")])
         if alphabet
         else _choose_letters(facts)
     )
@@ -159,7 +159,7 @@ def _choose_script(facts: TextFacts, alphabet: Sequence[str], given: str) -> tup
     )
     script = find_script(code)
     direction = {"ltr": "", "rtl": ", written from the right", "ttb": ", written from the top"}
-    said = "as you gave it; letters: " if given else "letters: "
+    said = "as given; letters: " if given else "letters: "
     return script, Line("script", f"{code}{direction[script.direction]}; {said}{shares}")
 
 
@@ -183,7 +183,7 @@ def _choose_letters(facts: TextFacts) -> tuple[tuple[str, ...], list[Line]]:
             if is_foreign:
                 mixed[letter] = n
     unsure = [x for x, n in kept.items() if n <= 2 or n < 10 * MIN_SHARE * total]
-    lines = [Line("alphabet", f"{len(kept)} letters, by frequency: {' '.join(kept)}")]
+    lines = [Line("alphabet", f"{count(len(kept), 'letter')}, by frequency: {' '.join(kept)}")]
     if unsure:
         lines.append(
             Line("", f"rare, and kept: {_list(unsure, kept)}; take out of pack.toml what's foreign")
