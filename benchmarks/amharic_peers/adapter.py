@@ -10,7 +10,6 @@ pass over them takes. The first line written says whether the package could be i
 
 from __future__ import annotations
 
-import functools
 import importlib.util
 import json
 import os
@@ -82,7 +81,7 @@ def load_ours(purpose: str, **options: str) -> Normalize:
     known = plugins.manifest.options
     wanted = {k: v for k, v in options.items() if k in known and v in known[k].values}
     normalize = plugins.normalizer(wanted).normalize
-    return functools.partial(normalize, purpose=purpose)
+    return lambda text: normalize(text, purpose=purpose)
 
 
 LOADERS = {

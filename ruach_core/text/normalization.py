@@ -51,13 +51,12 @@ class ChainNormalizer:
 
     def normalize(self, text: str, *, purpose: Purpose) -> str:
         """The text in its `target` or `score` form."""
-        if purpose == "score":
-            if self.shortcut is not None and (short := self.shortcut(text)) is not None:
+        shortcut = self.shortcut
+        if shortcut is not None and purpose == "score":
+            short = shortcut(text)
+            if short is not None:
                 return short
-            rules = self.score
-        else:
-            rules = self.target
-        for rule in rules:
+        for rule in self.target if purpose == "target" else self.score:
             text = rule.apply(text)
         return text
 
