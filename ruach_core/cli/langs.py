@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
+from ruach_core.cli.langs_check import langs_check
 from ruach_core.cli.language import parse_options
 from ruach_core.cli.table import format_table
 from ruach_core.errors import DataError
@@ -26,6 +27,9 @@ _BYTE_ORDER_MARK = "\ufeff"
 @click.group()
 def langs() -> None:
     """List, show, check and try out language packs."""
+
+
+langs.add_command(langs_check)
 
 
 @langs.command("list", short_help="List installed language packs.")
@@ -93,43 +97,6 @@ def langs_info(code: str, *, as_json: bool) -> None:
         click.echo(json.dumps(about, ensure_ascii=False, indent=2))
         return
     click.echo("\n".join(_describe(pack, manifest)))
-
-
-@langs.command("check", short_help="Check a pack; the exit status is 1 where anything is wrong.")
-@click.argument("code")
-@_JSON
-@click.pass_context
-def langs_check(ctx: click.Context, code: str, *, as_json: bool) -> None:
-    """Check the pack of language CODE; the exit status is 1 where anything is wrong."""
-    from ruach_core.pack_check import check_pack
-
-    pack = find_pack(code, allow_invalid=True)
-    results = []
-    for result in check_pack(pack):
-        results.append(result)
-        if as_json:
-            continue
-        if result.problems:
-            click.echo("\n".join(result.problems))
-        else:
-            click.echo(f"ok: {result.check}: {result.detail}")
-    n_problems = sum(len(result.problems) for result in results)
-    if as_json:
-        about = {
-            "code": pack.code,
-            "distribution": pack.distribution,
-            "version": pack.version,
-            "ok": n_problems == 0,
-            "checks": [
-                {"check": r.check, "ok": not r.problems, "problems": list(r.problems)}
-                for r in results
-            ],
-        }
-        click.echo(json.dumps(about, ensure_ascii=False, indent=2))
-    elif n_problems:
-        click.echo(f"{pack.label}: {n_problems} problem{'s' if n_problems > 1 else ''}")
-    if n_problems:
-        ctx.exit(1)
 
 
 @langs.command("normalize", short_help="Normalise text as a pack does.")
