@@ -34,8 +34,7 @@ def test_he_vectors_are_all_there() -> None:
 
 @pytest.mark.parametrize("vector", _read_vectors(), ids=lambda v: v["id"])
 def test_he_vector_holds(plugins: Plugins, vector: Mapping[str, Any]) -> None:
-    options = vector.get("options", {})
-    normalizer = plugins.normalizer(options)
+    normalizer = plugins.normalizer(vector.get("options", {}))
     right = {vector["expected"], *vector.get("accept", ())}
     output = normalizer.normalize(vector["input"], purpose=vector["purpose"])
     assert output in right
