@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ruach_lang_am.checks import LettersCheck, read_alphabet
+from ruach_lang_am.checks import LettersCheck, NumbersCheck, read_alphabet
 from ruach_lang_am.hooks import ruach_tokenization_checks
 
 from ruach_core.types import Utterance
@@ -52,4 +52,23 @@ def test_alphabet_is_clrds() -> None:
 
 def test_check_is_for_amharic_alone() -> None:
     assert ruach_tokenization_checks(lang="ti") == []
-    assert [check.name for check in ruach_tokenization_checks(lang="am")] == ["am-letters"]
+    assert [check.name for check in ruach_tokenization_checks(lang="am")] == [
+        "am-letters",
+        "am-numbers",
+    ]
+
+
+def test_numerals_with_one_reading_pass() -> None:
+    utterances = _utterances("ሰላም", "በ2016 ዓ.ም. 25% ከ3፡30 ሰዓት ፲ሺ", "2.45 ብር")
+    assert list(NumbersCheck().check(utterances, ByteTokenizer())) == []
+
+
+def test_numerals_with_several_readings_are_counted_and_shown() -> None:
+    utterances = _utterances(
+        "5 ሰዎች", "ቀኑ 12/05/2016 ነው", "ስልክ 0911234567 ወይም +251911234567", "ከ5-9", "-5 ዲግሪ", "፩፪"
+    )
+    (finding,) = NumbersCheck().check(utterances, ByteTokenizer())
+    assert (finding.check, finding.severity, finding.n) == ("am-numbers", "warning", 5)
+    assert "6 in all" in finding.message
+    assert finding.example == "1: 12/05/2016 in ቀኑ 12/05/2016 ነው"
+    assert finding.remedy

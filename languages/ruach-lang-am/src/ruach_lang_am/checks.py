@@ -1,7 +1,8 @@
-"""A check of transcripts for letters that no Amharic text has.
+"""Checks of transcripts: letters that no Amharic text has, and numerals with several readings.
 
-The normaliser keeps such letters, since it can't know the right ones: what they show is a wrong
-language, a wrong scan, or text spoilt in a conversion from an old font.
+The normaliser keeps both, since it can't know what is right. Such letters show a wrong language, a
+wrong scan, or text spoilt in a conversion from an old font; such numerals are dates, phone numbers
+and the like, which the speaker has read in one of several ways.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from importlib.resources import files
 from ruach_core.text.ethiopic import LETTERS
 from ruach_core.text.unicode import character_name
 from ruach_core.types import Finding, TextTokenizer, Utterance
+from ruach_lang_am.normalizer import build_normalizer
+from ruach_lang_am.number_reading import find_unread
 
 # Windows-1252 punctuation read as C1 controls (ጎበ\x97ቸው) and Cherokee letters: both are what the
 # old Ethiopic fonts of the Walta news corpus leave after a wrong conversion.
@@ -62,6 +65,34 @@ class LettersCheck:
                 remedy="see whether these clips are Amharic; the letters are kept as they are",
                 n=len(spoilt),
                 example=f"{spoilt[0].row or spoilt[0].id}: {spoilt[0].transcript}",
+            )
+
+
+class NumbersCheck:
+    """Finds transcripts with numerals that the normaliser doesn't write in words."""
+
+    name = "am-numbers"
+
+    def check(self, utterances: Sequence[Utterance], tokenizer: TextTokenizer) -> Iterable[Finding]:
+        """At most one finding, with the number of transcripts and the first case."""
+        normalizer = build_normalizer({"numbers": "words"})
+        n_numerals = 0
+        left: list[tuple[Utterance, str]] = []
+        for utterance in utterances:
+            numerals = find_unread(normalizer.normalize(utterance.transcript, purpose="target"))
+            n_numerals += len(numerals)
+            if numerals:
+                left.append((utterance, numerals[0]))
+        if left:
+            utterance, numeral = left[0]
+            yield Finding(
+                check=self.name,
+                severity="warning",
+                message=f"{len(left)} transcripts hold numerals with several readings or none "
+                f"({n_numerals} in all): they stay in digits",
+                remedy="write dates, ranges, phone numbers and the like as the speaker says them",
+                n=len(left),
+                example=f"{utterance.row or utterance.id}: {numeral} in {utterance.transcript}",
             )
 
 

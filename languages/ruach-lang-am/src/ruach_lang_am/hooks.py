@@ -25,9 +25,9 @@ def ruach_normalizer(lang: str, options: Mapping[str, str]) -> TextNormalizer | 
 
 @hookimpl
 def ruach_tokenization_checks(lang: str) -> Sequence[TokenizationCheck]:
-    """The check of letters that aren't Amharic."""
+    """The checks of letters that aren't Amharic, and of numerals that stay in digits."""
     if lang != CODE:
         return []
-    from ruach_lang_am.checks import LettersCheck
+    from ruach_lang_am.checks import LettersCheck, NumbersCheck
 
-    return [LettersCheck()]
+    return [LettersCheck(), NumbersCheck()]

@@ -27,60 +27,115 @@ from ruach_core.text.normalization import (
     replace_sequences,
     unicode_form,
 )
+from ruach_core.text.numerals import shield_numerals
 from ruach_core.text.tables import read_table
+from ruach_lang_am.abbreviations import expand_abbreviations
 from ruach_lang_am.lookalikes import PREFIXES, repair_pe, repair_zero
+from ruach_lang_am.number_reading import (
+    clear_digits,
+    find_all_numerals,
+    read_numbers,
+    read_signed_numbers,
+)
+from ruach_lang_am.number_variants import level_number_variants
 
 _PACKAGE = "ruach_lang_am"
+_DISTRIBUTION = "ruach-lang-am"
 
 
 def build_normalizer(options: Mapping[str, str]) -> ChainNormalizer:
     """The normaliser for a set of the pack's options.
 
     Args:
-        options: `numbers` and `abbreviations`; `keep`, the one value of each, is the default.
+        options: those of `pack.toml`, by name; one that is absent keeps its defaults.
     """
-    del options  # each option has one value so far, and the facade has checked it
-    return _build()
-
-
-@cache
-def _build() -> ChainNormalizer:
-    target = target_rules()
-    return ChainNormalizer(
-        name=f"ruach-lang-am {version('ruach-lang-am')}",
-        target=target,
-        score=target + fold_rules(),
+    return _build(
+        reads_numbers=options.get("numbers") != "keep",
+        expands=options.get("abbreviations") != "keep",
+        levels=options.get("number_variants") == "level",
+        folds_sixth=options.get("labialised_sixth") == "fold",
     )
 
 
-def target_rules() -> tuple[Rule, ...]:
-    """What a reader doesn't miss: code points, spacing, punctuation, two look-alike repairs."""
+@cache
+def _build(
+    *, reads_numbers: bool, expands: bool, levels: bool, folds_sixth: bool
+) -> ChainNormalizer:
+    target = target_rules(reads_numbers=reads_numbers, expands=expands)
+    folds = fold_rules(reads_numbers=reads_numbers, levels=levels, folds_sixth=folds_sixth)
+    settings = {
+        "numbers=keep": not reads_numbers,
+        "abbreviations=keep": not expands,
+        "number_variants=level": levels,
+        "labialised_sixth=fold": folds_sixth,
+    }
+    changed = ", ".join(name for name, is_set in settings.items() if is_set)
+    return ChainNormalizer(
+        name=f"{_DISTRIBUTION} {version(_DISTRIBUTION)}{f' ({changed})' if changed else ''}",
+        target=target,
+        score=target + folds,
+    )
+
+
+def target_rules(*, reads_numbers: bool = True, expands: bool = True) -> tuple[Rule, ...]:
+    """What a reader doesn't miss: code points, spacing, punctuation, two look-alike repairs.
+
+    Args:
+        reads_numbers: write numbers in words.
+        expands: write abbreviations out.
+    """
     return (
         *clean_rules("NFC"),
         *ethiopic.clean_marks(),
         repair_pe(),
+        *((clear_digits(),) if reads_numbers else ()),
         repair_zero(),
+        # Before the punctuation, which treats words and digits differently.
+        *((expand_abbreviations(),) if expands else ()),
+        *((read_numbers(),) if reads_numbers else ()),
         *ethiopic.punctuation_rules(),
     )
 
 
-def fold_rules() -> tuple[Rule, ...]:
-    """What `score` folds in a text that has been through `target_rules`."""
+def fold_rules(
+    *, reads_numbers: bool = True, levels: bool = False, folds_sixth: bool = False
+) -> tuple[Rule, ...]:
+    """What `score` folds in a text that has been through `target_rules`.
+
+    Args:
+        reads_numbers: as for `target_rules`.
+        levels: level number words that have two forms.
+        folds_sixth: fold the sixth order and ዋ as well.
+    """
     return (
         ethiopic.strip_tonal_marks(),
         drop_variation_selectors(),
         fold_case("NFC"),
         join_initials(),
-        join_digit_groups(),
-        drop_inner_apostrophes(),
-        remove_punctuation(between_letters="", between_digits=".:,", after_digits="%"),
+        *_strip_punctuation(reads_numbers),
         # Joined initials can bring the letters of this repair together.
         repair_pe(),
         fold_homophones(),
-        compose_labialised(),
+        compose_labialised(folds_sixth=folds_sixth),
+        *((level_number_variants(),) if levels else ()),
         unicode_form("NFC"),
         SPACES,
     )
+
+
+def _strip_punctuation(reads_numbers: bool) -> tuple[Rule, ...]:
+    if not reads_numbers:
+        return (
+            join_digit_groups(),
+            drop_inner_apostrophes(),
+            remove_punctuation(between_letters="", between_digits=".:,", after_digits="%"),
+        )
+    rules = (
+        drop_inner_apostrophes(),
+        remove_punctuation(between_letters="", between_digits="", after_digits=""),
+    )
+    # What still is in digits has several readings: whole, lest its parts be read.
+    return (*read_signed_numbers(), *shield_numerals(rules, find=find_all_numerals))
 
 
 def fold_homophones() -> Rule:
@@ -93,10 +148,19 @@ def fold_homophones() -> Rule:
     )
 
 
-def compose_labialised() -> Rule:
-    """Second order and ዋ become the -wa letter, by `tables/labialised.tsv`."""
+def compose_labialised(*, folds_sixth: bool = False) -> Rule:
+    """Second order and ዋ become the -wa letter, by `tables/labialised.tsv`.
+
+    Args:
+        folds_sixth: the sixth order and ዋ too (ቤትዋ, ጥዋት), with words in which they are no such
+            letter (ህዋስ, ንዋይ, ልዋጭ): a variant that no rule can tell from them.
+    """
     rows = read_table(_PACKAGE, "labialised.tsv", columns=("from", "to", "source"))
-    return replace_sequences("labialised", {row["from"]: row["to"] for row in rows})
+    mapping = {row["from"]: row["to"] for row in rows}
+    if folds_sixth:
+        second_to_sixth = 4
+        mapping |= {chr(ord(u[0]) + second_to_sixth) + u[1:]: to for u, to in mapping.items()}
+    return replace_sequences("labialised", mapping)
 
 
 def join_initials() -> Rule:
