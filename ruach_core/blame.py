@@ -110,13 +110,15 @@ def find_mismatch(what: object, methods: Sequence[str]) -> str | None:
 class BlamedNormalizer:
     """A TextNormalizer; a fault shows the text at which it happened."""
 
-    __slots__ = ("_blame", "_normalize", "name")
+    __slots__ = ("_blame", "_explain_blame", "_inner", "_normalize", "name")
 
     METHODS = ("normalize",)
 
     def __init__(self, inner: TextNormalizer, blame: Blame) -> None:
+        self._inner = inner
         self._normalize = inner.normalize
         self._blame = blame.of("normalize")
+        self._explain_blame = blame.of("explain")
         self.name = inner.name
 
     def normalize(self, text: str, *, purpose: Purpose) -> str:
@@ -137,6 +139,31 @@ class BlamedNormalizer:
         if type(result) is not str:
             raise self._blame.wrong_type(result, f"a str, on {_shorten(text)}")
         return result
+
+    def explain(self, text: str, *, purpose: Purpose) -> list[tuple[str, str]] | None:
+        """The rules that changed the text, each with the text after it, in order.
+
+        Returns:
+            None where the plugin's normaliser has no method `explain`, which is optional.
+
+        Raises:
+            PluginError: `explain` raised, or returned something else than pairs of text.
+        """
+        explain = getattr(self._inner, "explain", None)
+        if not callable(explain):
+            return None
+        blame = self._explain_blame
+        steps = blame.call(lambda: list(explain(text, purpose=purpose)))
+        for step in steps:
+            is_pair = isinstance(step, tuple) and len(step) == 2
+            if not is_pair or not all(isinstance(part, str) for part in step):
+                raise blame.wrong_type(step, f"a rule's name and a text, on {_shorten(text)}")
+        return list(steps)
+
+    def rules(self, purpose: Purpose) -> tuple[object, ...]:
+        """The rules of the purpose's chain, or none where the normaliser isn't a chain."""
+        rules = getattr(self._inner, purpose, ())
+        return rules if isinstance(rules, tuple) else ()
 
 
 class BlamedCheck:

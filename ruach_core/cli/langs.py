@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import click
 
 from ruach_core.cli.langs_check import langs_check
+from ruach_core.cli.langs_diff import langs_diff
+from ruach_core.cli.langs_new import langs_new
 from ruach_core.cli.language import parse_options
 from ruach_core.cli.table import format_table
 from ruach_core.errors import DataError
@@ -30,6 +32,8 @@ def langs() -> None:
 
 
 langs.add_command(langs_check)
+langs.add_command(langs_diff)
+langs.add_command(langs_new)
 
 
 @langs.command("list", short_help="List installed language packs.")
