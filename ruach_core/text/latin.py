@@ -24,6 +24,7 @@ from ruach_core.text.normalization import (
     unicode_form,
     unify_apostrophes,
 )
+from ruach_core.text.numerals import shield_numerals
 from ruach_core.text.tables import parse_code_points, read_table
 from ruach_core.text.unicode import UnicodeForm
 
@@ -75,6 +76,7 @@ def latin_folds(
     inside_words: str = "'",
     inside_numbers: str = ".,:/-",
     after_digits: str = "%",
+    keep_numerals: bool = False,
 ) -> tuple[Rule, ...]:
     """Case and punctuation folded, for `score`; an apostrophe inside a word stays.
 
@@ -88,7 +90,17 @@ def latin_folds(
             is one word.
         inside_numbers: signs that stay between two digits, so that 1/2 and 5-9 stay whole.
         after_digits: signs that stay after a digit.
+        keep_numerals: whole numerals stay, whatever they are written with (see `shield_numerals`):
+            for chains that write the clear ones in words, before and after these rules.
     """
+    punctuation = (
+        remove_punctuation(
+            between_letters=inside_words,
+            # What stays between word characters stays between digits too.
+            between_digits="".join(sign for sign in inside_numbers if sign not in inside_words),
+            after_digits=after_digits,
+        ),
+    )
     return (
         drop_variation_selectors(),
         unicode_form(form),
@@ -96,12 +108,7 @@ def latin_folds(
         # Case folding makes an apostrophe (U+0149), and a selector may have hidden another's place.
         *apostrophe_rules(accents=accents),
         unify_number_dashes(),
-        remove_punctuation(
-            between_letters=inside_words,
-            # What stays between word characters stays between digits too.
-            between_digits="".join(sign for sign in inside_numbers if sign not in inside_words),
-            after_digits=after_digits,
-        ),
+        *(shield_numerals(punctuation) if keep_numerals else punctuation),
     )
 
 

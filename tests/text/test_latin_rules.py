@@ -10,14 +10,20 @@ from ruach_core.text.unicode import UnicodeForm, normalize_form
 
 
 def _chain(
-    form: UnicodeForm = "NFC", *, accents: bool = True, inside: str = "'"
+    form: UnicodeForm = "NFC",
+    *,
+    accents: bool = True,
+    inside: str = "'",
+    keep_numerals: bool = False,
 ) -> ChainNormalizer:
     target = (
         *clean_rules(form),
         *latin.apostrophe_rules(accents=accents),
         latin.unify_hyphens(),
     )
-    folds = latin.latin_folds(form, accents=accents, inside_words=inside)
+    folds = latin.latin_folds(
+        form, accents=accents, inside_words=inside, keep_numerals=keep_numerals
+    )
     return ChainNormalizer("test", target=target, score=target + folds)
 
 
@@ -89,16 +95,26 @@ def test_score(text: str, score: str) -> None:
     assert _score(text) == score
 
 
+def test_numerals_can_stay_whole() -> None:
+    text = "Simu: +255 712-345; (5–9), −7, 1/2. 5_6"
+    chain = _chain(keep_numerals=True)
+    assert chain.normalize(text, purpose="score") == "simu +255 712-345 5-9 7 1/2 5_6"
+    assert _score(text) == "simu 255 712-345 5-9 7 1/2 5 6"
+
+
 @given(
     text=TEXTS,
     form=st.sampled_from(["NFC", "NFD"]),
     accents=st.booleans(),
     inside=st.sampled_from(["", "'", "'-"]),
+    keep_numerals=st.booleans(),
 )
-@example(text="a`\ufe0fb", form="NFC", accents=True, inside="'")
+@example(text="a`\ufe0fb", form="NFC", accents=True, inside="'", keep_numerals=False)
 @settings(max_examples=400, deadline=None)
-def test_invariants(text: str, form: UnicodeForm, accents: bool, inside: str) -> None:
-    chain = _chain(form, accents=accents, inside=inside)
+def test_invariants(
+    text: str, form: UnicodeForm, accents: bool, inside: str, keep_numerals: bool
+) -> None:
+    chain = _chain(form, accents=accents, inside=inside, keep_numerals=keep_numerals)
     target = chain.normalize(text, purpose="target")
     score = chain.normalize(text, purpose="score")
     assert chain.normalize(target, purpose="target") == target

@@ -191,15 +191,24 @@ def test_what_is_left_as_it_is_written(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["saa 3:30", "saa 3.30", "sh 500", "1/2", "5-9", "12/05/2016", "1.2.3", "1,23", "5kg", "007"],
-)
+    [
+        "saa 3:30", "saa 3.30", "sh 500", "1/2", "5-9", "12/05/2016", "1.2.3", "1,23", "5kg", "007",
+        "+255712345678", "+255 712 345 678", "0712-345-678", "5_6", "5'6", "2+3",
+    ],
+)  # fmt: skip
 def test_score_leaves_them_too(text: str) -> None:
     assert _score(text) == text
 
 
 @pytest.mark.parametrize(
     ("text", "words"),
-    [("Covid-19", "covid kumi na tisa"), ("$5", "tano"), ("'7'", "saba"), ("5_6", "tano sita")],
+    [
+        ("Covid-19", "covid kumi na tisa"),
+        ("$5", "tano"),
+        ("'7'", "saba"),
+        ("+5", "tano"),
+        ("5;6", "tano sita"),
+    ],
 )
 def test_score_reads_numerals_that_lose_their_signs(text: str, words: str) -> None:
     assert _score(text) == words

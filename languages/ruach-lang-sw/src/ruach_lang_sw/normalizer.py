@@ -26,14 +26,15 @@ def _build(numbers: str | None) -> ChainNormalizer:
     words = (write_numbers(),)
     in_target = words if numbers == "words" else ()
     in_score = () if numbers == "keep" else words
+    folds = latin_folds("NFC", keep_numerals=bool(in_score))
     target = (*clean_rules("NFC"), *apostrophe_rules(), unify_hyphens(), *in_target)
     suffix = "" if numbers is None else f" (numbers={numbers})"
     return ChainNormalizer(
         name=f"ruach-lang-sw {version('ruach-lang-sw')}{suffix}",
         target=target,
-        # Numbers first, while their signs are there; and last, since without punctuation more of
-        # them stand alone.
-        score=(*target, *in_score, join_reduplication(), *latin_folds("NFC"), *in_score),
+        # Numbers first, while what is beside them is there; and last, since without punctuation
+        # more of them stand alone.
+        score=(*target, *in_score, join_reduplication(), *folds, *in_score),
     )
 
 

@@ -113,7 +113,6 @@ def _parts_of_group(value: int) -> Iterator[str]:
 
 def _stands_alone(numeral: Numeral, before: str, after: str) -> bool:
     outside = before.rstrip(_OPENING)
-    # Nothing but brackets since the text's start is free; since the numeral before is not.
     is_at_start = not outside and numeral.start == len(before)
     is_open = is_at_start or outside[-1:].isspace()
     following = after.lstrip(_CLOSING)
