@@ -172,6 +172,24 @@ def punctuation_rules(
     )
 
 
+def join_initials() -> Rule:
+    """Dotted initials are one word, for `score`: ሕ.ግ.ደ.ፍ is also written ሕግደፍ."""
+    return replace_pattern(
+        "initials",
+        f"(?<![{LETTERS}.])[{LETTERS}](?:\\.[{LETTERS}])++(?![{LETTERS}])",
+        lambda match: match[0].replace(".", ""),
+    )
+
+
+def join_digit_groups() -> Rule:
+    """1,234,567 is 1234567: text in the Ethiopic script groups thousands by commas."""
+    return replace_pattern(
+        "digit groups",
+        r"(?<![0-9])(?<![0-9][.,])[0-9]{1,3}(?:,[0-9]{3})++(?![0-9])(?!,[0-9])",
+        lambda match: match[0].replace(",", ""),
+    )
+
+
 def clean_marks() -> tuple[Rule, ...]:
     """Gemination marks off, then NFC: a deleted mark can bring others next to their letter."""
     return (strip_gemination_marks(), unicode_form("NFC"), Rule("spaces", collapse_spaces))

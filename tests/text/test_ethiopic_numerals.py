@@ -106,9 +106,9 @@ def test_reading_is_total_and_bounded(text: str) -> None:
 
 @pytest.mark.parametrize("unit", ["፼", "፻", "፩", "፲፩", "፺፱፻፺፱፼"])
 def test_long_runs_are_refused_quickly(unit: str) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     assert parse_ethiopic(unit * 200_000) is None
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1
 
 
 @pytest.mark.parametrize(
@@ -143,6 +143,6 @@ def test_writing_digits_is_idempotent(text: str) -> None:
 
 @pytest.mark.parametrize("unit", ["፼", "፩", "፩.", "፲፩ ", "፻5"])
 def test_writing_digits_takes_linear_time(unit: str) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     write_ascii_digits().apply(unit * 30_000)
-    assert time.perf_counter() - start < 3
+    assert time.process_time() - start < 3

@@ -1,0 +1,1 @@
+"""Ge'ez for Ruach; `hooks` is the pack's only door."""

@@ -1,0 +1,1 @@
+"""Tigrinya for Ruach; `hooks` is the pack's only door."""
