@@ -32,6 +32,7 @@ _LEGEND = (
     "What was removed is marked on the left, what was put there on the right. Characters that "
     "can't be seen are spelt out by number; point at one for its name. ␣ is a space."
 )
+_SPACE = '<span class="space"> </span>'
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,5 +170,5 @@ def _show(text: str, *, is_changed: bool = True) -> str:
             number = name.partition(" ")[0]
             shown.append(f'<bdi class="code" dir="ltr" title="{escape(name)}">{number}</bdi>')
         else:
-            shown.append(escape(part.replace(" ", "␣") if is_changed else part))
+            shown.append(escape(part).replace(" ", _SPACE) if is_changed else escape(part))
     return "".join(shown)

@@ -64,6 +64,11 @@
     cell.append(comment);
   });
 
+  function textOf(cell) {
+    const copy = cell.cloneNode(true);
+    for (const code of copy.querySelectorAll(".code")) code.textContent = "<" + code.title + ">";
+    return copy.textContent;
+  }
   function quote(value) {
     // A spreadsheet would run a cell that begins like a formula.
     const text = /^[=+\-@\t\r]/.test(value) ? "'" + value : value;
@@ -75,7 +80,7 @@
       const known = review[index] || {};
       const [before, after] = row.querySelectorAll("td.text");
       lines.push([
-        row.cells[0].textContent, row.cells[1].textContent, before.textContent, after.textContent,
+        row.cells[0].textContent, row.cells[1].textContent, textOf(before), textOf(after),
         [...row.querySelectorAll("button[data-rule]")].map((b) => b.textContent).join("; "),
         known.verdict || "", known.comment || "",
       ]);
