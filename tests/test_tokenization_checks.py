@@ -245,9 +245,17 @@ def test_strays_are_told_apart_named_and_counted(tiny, site):
     assert "1 x U+1230 ETHIOPIC SYLLABLE SA (row 1)" in foreign.message
     assert (digits.severity, digits.n) == ("info", 3)
     assert "U+00BD" in digits.message
-    assert symbols.severity == "warning"
+    assert (symbols.severity, symbols.n) == ("info", 2)
     assert "U+0025 PERCENT SIGN" in symbols.message
     assert "U+20AC EURO SIGN" in symbols.message
+
+
+@pytest.mark.parametrize("sign", ["♪", "\u00a8", "\ue000", "\x07"])
+def test_signs_that_nobody_reads_aloud_are_a_warning(tiny, site, sign):
+    write_pack(site, "qta")
+    (found,) = run("alphabet", texts(f"a% {sign}"), tiny, lang="qta")
+    assert (found.severity, found.n) == ("warning", 2)
+    assert f"1 x U+{ord(sign):04X}" in found.message
 
 
 def test_letters_and_case_of_the_alphabet_are_no_strays(tiny, site):

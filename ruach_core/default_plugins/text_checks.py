@@ -14,6 +14,8 @@ from ruach_core.types import Finding, Severity, TextTokenizer, Utterance
 
 _N_NAMED = 10
 _N_EXAMPLES = 3
+_SPOKEN = frozenset({"Pc", "Po", "Sc", "Sm"})
+"""General categories of signs that people read aloud: per cent, currencies, plus."""
 
 
 class BrokenTextCheck:
@@ -154,10 +156,12 @@ class AlphabetCheck:
             "has one",
             severity="info",
         )
+        are_spoken = all(unicode.category(c) in _SPOKEN for c in found["symbol"].counts)
         yield from self._describe(
             found["symbol"],
             "symbols that are neither letters nor ordinary punctuation",
             "write them as the words that were said, or remove them",
+            severity="info" if are_spoken else "warning",
         )
 
     def _describe(

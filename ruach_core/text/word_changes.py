@@ -63,7 +63,7 @@ def list_words(text: str) -> list[str]:
 
 @cache
 def _surface_rules() -> tuple[Rule, ...]:
-    return tuple(rule for rule in surface_folds("NFC") if rule.name != "case")
+    return tuple(rule for rule in surface_folds("NFC", between_digits="") if rule.name != "case")
 
 
 def find_word_changes(transcript: str, reference: str) -> Iterator[WordChange]:
@@ -100,7 +100,8 @@ def _describe(before: Sequence[str], after: Sequence[str]) -> Iterator[WordChang
         for old, new in _group(before, after):
             if len(old) == len(new) == 1:
                 yield from _describe_pair(old[0], new[0])
-            else:
+            # An apostrophe was typed as some other sign, which counts as punctuation.
+            elif list(old) != new[0].split("'"):
                 kind: ChangeKind = "joined" if len(new) == 1 else "split"
                 yield WordChange(kind, " ".join(old), " ".join(new), len(old))
     elif len(before) == len(after):

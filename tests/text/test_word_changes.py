@@ -24,6 +24,8 @@ def changes(before: str, after: str) -> list[tuple[str, str, str]]:
         ("e\u0301", "é"),
         ("so\u00adft", "soft"),
         ("“a”", '"a"'),
+        ("n`ile", "n'ile"),
+        ("8፡15", "8:15"),
         ("", ""),
     ],
 )
@@ -43,6 +45,7 @@ def test_space_punctuation_and_form_are_no_change(before, after):
         ("ab cd", "a bcd", [("split", "ab cd", "a bcd")]),
         ("A b C", "a b c", [("recased", "A", "a"), ("recased", "C", "c")]),
         ("ኘሮ x", "ፕሮ x", [("respelled", "ኘሮ", "ፕሮ")]),
+        ("1,000 x", "1000 x", [("joined", "1 000", "1000")]),
         ("in 25 x", "in xx yy x", [("respelled", "25", "xx yy")]),
         ("um a", "a", [("respelled", "um", "")]),
         ("a", "a um", [("respelled", "", "um")]),
