@@ -47,8 +47,11 @@ def strip_tonal_marks() -> Rule:
 
 def drop_section_marks() -> Rule:
     """፠ and ፨ are ornaments between sections and paragraphs, not speech."""
-    spaces = str.maketrans("፠፨", "  ")
-    return Rule("section marks", lambda text: collapse_spaces(text.translate(spaces)))
+
+    def apply(text: str) -> str:
+        return collapse_spaces(text.replace("፠", " ").replace("፨", " "))
+
+    return Rule("section marks", apply)
 
 
 def unify_quotes() -> Rule:
@@ -65,8 +68,11 @@ def unify_quotes() -> Rule:
     closing = re.compile(f" (?:{typed('close')})+(?=$|[ ።፣፤፥፦፧?!.,;:)])")
     any_quote = re.compile(f"(?:{typed('open', 'close', 'any')})+")
     singles = str.maketrans("‘’‛", "'''")
+    has_quote = re.compile(f"[‘’‛{re.escape(''.join(row['typed'] for row in rows))}]").search
 
     def apply(text: str) -> str:
+        if not has_quote(text):
+            return text
         text = closing.sub('"', opening.sub('"', text))
         return any_quote.sub('"', text.translate(singles))
 
@@ -76,18 +82,21 @@ def unify_quotes() -> Rule:
 def time_colon() -> Rule:
     """A wordspace between digits is the colon of a time of day, never a word break."""
     return replace_pattern(
-        "time colon", f"(?<=[0-9])፡(?=[0-9])|(?<=[{NUMERALS}])፡(?=[{NUMERALS}])", ":"
+        "time colon",
+        f"(?<=[0-9])፡(?=[0-9])|(?<=[{NUMERALS}])፡(?=[{NUMERALS}])",
+        ":",
+        needs="፡",
     )
 
 
 def double_colon_stop() -> Rule:
     """Two wordspaces or colons, spaced or not, are a typed ።; `std::vector` is left alone."""
-    return replace_pattern("double colon", "(?!::[A-Za-z_])[፡:](?: ?[፡:])++", "።")
+    return replace_pattern("double colon", "(?!::[A-Za-z_])[፡:](?: ?[፡:])++", "።", needs="፡:")
 
 
 def preface_colon() -> Rule:
     """`፡-` and `:-` are the typed forms of ፦ U+1366; `:-)` is left alone."""
-    return replace_pattern("preface colon", f"[፡:][{_DASHES}]++(?![()])", "፦")
+    return replace_pattern("preface colon", f"[፡:][{_DASHES}]++(?![()])", "፦", needs="፡:")
 
 
 def separate_words(*, comma_before_space: bool = False) -> Rule:
@@ -99,7 +108,7 @@ def separate_words(*, comma_before_space: bool = False) -> Rule:
     pattern = re.compile("፡(?= |$)")
 
     def apply(text: str) -> str:
-        if comma_before_space:
+        if comma_before_space and "፡" in text:
             text = pattern.sub("፣", text)
         return collapse_spaces(text.replace("፡", " "))
 
@@ -116,11 +125,11 @@ def unify_marks() -> tuple[Rule, ...]:
     after_letter = f"(?:(?<=[{LETTERS}{NUMERALS}])|(?<=[{LETTERS}][\"')\\]]))"
     return (
         replace_characters("question mark", {"፧": "?"}),
-        replace_pattern("comma", f"{after_letter} ?,(?![0-9])", "፣"),
-        replace_pattern("semicolon", f"{after_letter} ?;", "፤"),
-        replace_pattern("division sign", f"(?<=[{LETTERS}]) ?÷(?! ?[0-9])", "፥"),
-        replace_pattern("ellipsis", r"(?:\.{3,}+|\.{0,2}…)[.…]*+", "..."),
-        replace_pattern("double dot", f"(?<=[{LETTERS}])\\.\\.(?!\\.)", "."),
+        replace_pattern("comma", f"{after_letter} ?,(?![0-9])", "፣", needs=","),
+        replace_pattern("semicolon", f"{after_letter} ?;", "፤", needs=";"),
+        replace_pattern("division sign", f"(?<=[{LETTERS}]) ?÷(?! ?[0-9])", "፥", needs="÷"),
+        replace_pattern("ellipsis", r"(?:\.{3,}+|\.{0,2}…)[.…]*+", "...", needs=".…"),
+        replace_pattern("double dot", f"(?<=[{LETTERS}])\\.\\.(?!\\.)", ".", needs="."),
     )
 
 
@@ -131,7 +140,7 @@ def sentence_stop(*, min_letters: int = 3) -> Rule:
         min_letters: shorter words may be abbreviations (ገጽ.), so their dot stays.
     """
     word = f"(?<![{LETTERS}])(?<![{LETTERS}]\\.)([{LETTERS}]{{{min_letters},}}+)"
-    return replace_pattern("sentence stop", f"{word} ?\\.(?=$|[ \"')\\]])", r"\1።")
+    return replace_pattern("sentence stop", f"{word} ?\\.(?=$|[ \"')\\]])", r"\1።", needs=".")
 
 
 def space_marks() -> tuple[Rule, ...]:
@@ -140,12 +149,19 @@ def space_marks() -> tuple[Rule, ...]:
     A mark between digits (chapter and verse, 5፥3) takes no space.
     """
     digit = f"[0-9{NUMERALS}]"
+    crowded = re.compile(r" ?([።፣፤፥፦?!])(?: ?\1)*+")
+    has_space = re.compile(" [።፣፤፥፦?!]").search
+    has_repeat = re.compile(r"([።፣፤፥፦?!]) ?\1").search
+    after_mark = rf"([።፣፤፦]|፥(?!(?<={digit}፥){digit}))(?=[\w(\[{{])"
+
+    def apply(text: str) -> str:
+        # Nearly every mark stands as it should: two searches are faster than a match at each.
+        return crowded.sub(r"\1", text) if has_space(text) or has_repeat(text) else text
+
     return (
-        replace_pattern("space before mark", r" ?([።፣፤፥፦?!])(?: ?\1)*+", r"\1"),
-        replace_pattern(
-            "space after mark", rf"([።፣፤፦]|፥(?!(?<={digit}፥){digit}))(?=[\w(\[{{])", r"\1 "
-        ),
-        replace_pattern("space after ?!", f"([?!])(?=[{LETTERS}])", r"\1 "),
+        Rule("space before mark", apply),
+        replace_pattern("space after mark", after_mark, r"\1 ", needs="።፣፤፦፥"),
+        replace_pattern("space after ?!", f"([?!])(?=[{LETTERS}])", r"\1 ", needs="?!"),
     )
 
 
@@ -178,6 +194,7 @@ def join_initials() -> Rule:
         "initials",
         f"(?<![{LETTERS}.])[{LETTERS}](?:\\.[{LETTERS}])++(?![{LETTERS}])",
         lambda match: match[0].replace(".", ""),
+        needs=".",
     )
 
 
@@ -187,6 +204,7 @@ def join_digit_groups() -> Rule:
         "digit groups",
         r"(?<![0-9])(?<![0-9][.,])[0-9]{1,3}(?:,[0-9]{3})++(?![0-9])(?!,[0-9])",
         lambda match: match[0].replace(",", ""),
+        needs=",",
     )
 
 
