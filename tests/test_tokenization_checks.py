@@ -238,7 +238,10 @@ def test_strays_are_told_apart_named_and_counted(tiny, site):
     letters, foreign, digits, symbols = run("alphabet", clips, tiny, lang="qta")
     assert letters.severity == "warning"
     assert letters.n == 4
-    assert "outside the alphabet of qta: 2 x U+0063 LATIN SMALL LETTER C (row 0)" in letters.message
+    assert (
+        "outside the alphabet of qta, 4 in all: 2 x U+0063 LATIN SMALL LETTER C (row 0)"
+        in letters.message
+    )
     assert "1 x U+00E1 LATIN SMALL LETTER A WITH ACUTE (row 1)" in letters.message
     assert letters.example == "u0: 'a bc cha c'"
     assert foreign.severity == "warning"

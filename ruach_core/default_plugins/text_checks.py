@@ -171,7 +171,7 @@ class AlphabetCheck:
             yield Finding(
                 check=self.name,
                 severity=severity,
-                message=f"{strays.counts.total()} {what.format(lang=self._lang)}: "
+                message=f"{what.format(lang=self._lang)}, {strays.counts.total()} in all: "
                 f"{strays.list_named()}",
                 remedy=remedy,
                 n=strays.counts.total(),

@@ -93,7 +93,7 @@ class TokenBudgetCheck:
         if safe_s < WINDOW_S:
             remedies.append(f"keep clips under {max(1, int(safe_s))} s")
         if safe_s < _SEGMENT_S:
-            remedies.append(f"use ruach transcribe --max-segment {max(1, int(safe_s))}")
+            remedies.append(f"use ruach transcribe --max-segment {max(2, int(safe_s))}")
         if stock_s < WINDOW_S:
             remedies.append(f"plain faster-whisper needs chunk_length={max(1, int(stock_s))}")
         return Finding(
