@@ -26,18 +26,22 @@ _FEW = 4
 
 
 def plain_words_shortcut(
-    folds: Mapping[str, str], *, rules: Sequence[tuple[str, Rule]] = ()
+    folds: Mapping[str, str],
+    *,
+    before: Sequence[tuple[str, Rule]] = (),
+    after: Sequence[tuple[str, Rule]] = (),
 ) -> Callable[[str], str | None]:
     """What the `score` chain makes of a plain text, or None for any other text.
 
-    Right for a chain that takes the marks above for spaces, whose folds of letters come after
-    everything else but `rules`, and that does nothing more to a plain text than these two.
+    Right for a chain that takes the marks above for spaces, and does nothing else to a plain text
+    than what is given here, in this order.
 
     Args:
         folds: letters that the chain changes into others wherever they stand; what they become
             must be no key.
-        rules: rules that can change a plain text, in the chain's order, each with a string that
-            stands in every text that it changes.
+        before: rules that can change a plain text and run before the folds, in order, each with a
+            string that stands in every text that it changes.
+        after: likewise, after the folds.
     """
     letters = (chr(code_point) for code_point in range(FIRST_LETTER, LAST_LETTER + 1))
     unchanged = "".join(letter for letter in letters if letter not in folds)
@@ -58,6 +62,9 @@ def plain_words_shortcut(
             if is_comma_unsettled(text):
                 return None
             text = text.replace("፣", "")
+        for needed, rule in before:
+            if needed in text:
+                text = rule.apply(text)
         if others := find_others(text):
             # Of many a set, so that time stays linear; for a few it would cost more.
             for other in others if len(others) < _FEW else set(others):
@@ -68,7 +75,7 @@ def plain_words_shortcut(
         # A mark that no word stands before has left two spaces, or one at the start, behind.
         if not text or "  " in text or text[0] == " " or text[-1] == " ":
             return None
-        for needed, rule in rules:
+        for needed, rule in after:
             if needed in text:
                 text = rule.apply(text)
         return text

@@ -20,7 +20,7 @@ from ruach_core.text.plain_words import plain_words_shortcut
 
 FOLDS = {"ሐ": "ሀ", "ኀ": "ሀ", "ሠ": "ሰ", "ዐ": "አ", "ሑ": "ሁ"}
 COMPOSE = replace_sequences("compose", {"ሁዋ": "ኋ", "ሉዋ": "ሏ"})
-REPAIR = replace_pattern("repair", "ኘ(?=ሮ)", "ፕ", needs="ኘ")
+REPAIR = replace_pattern("repair", "ኘ(?=ሮ|ሠ)", "ፕ", needs="ኘ")
 TARGET = (*clean_rules("NFC"), *ethiopic.clean_marks(), REPAIR, *ethiopic.punctuation_rules())
 SCORE: tuple[Rule, ...] = (
     *TARGET,
@@ -29,7 +29,7 @@ SCORE: tuple[Rule, ...] = (
     replace_characters("folds", FOLDS),
     COMPOSE,
 )
-SHORTCUT = plain_words_shortcut(FOLDS, rules=[("ኘ", REPAIR), ("ዋ", COMPOSE)])
+SHORTCUT = plain_words_shortcut(FOLDS, before=[("ኘ", REPAIR)], after=[("ዋ", COMPOSE)])
 CHAIN = ChainNormalizer("toy", TARGET, SCORE)
 SHORT = ChainNormalizer("toy", TARGET, SCORE, SHORTCUT)
 
