@@ -225,6 +225,11 @@ def test_changed_words_are_a_note_and_broken_words_a_warning(tiny):
     assert "row 0: '25' becomes 'xx yy'" in changed.example
 
 
+def test_examples_are_short_however_long_the_words(tiny):
+    (found,) = run("normalization", [utterance(0, "y" * 9_999, "x" * 9_999, 1.0)], tiny)
+    assert len(found.example) < 200
+
+
 def test_punctuation_and_space_are_no_change_of_words(tiny):
     assert not run("normalization", [utterance(0, "ሰላም ለዓለም", "ሰላም፡ለዓለም።  ", 1.0)], tiny)
 

@@ -188,4 +188,4 @@ def _shown(utterance: Utterance, around: str) -> str:
 
 
 def _describe_change(utterance: Utterance, change: WordChange) -> str:
-    return f"{_place(utterance)}: {change.before!r} becomes {change.after!r}"
+    return f"{_place(utterance)}: {excerpt(change.before)} becomes {excerpt(change.after)}"
