@@ -18,6 +18,9 @@ SERIES = (
     "ቆቈ", "ኮኰ", "ጎጐ", "ሆኈዀ", "ቁቍቊ", "ኩኵ", "ጉጕ", "ሁኍዅ", "ውዉ",
 )  # fmt: skip
 
+# Here digits and abbreviations stay, so that what happens beside them shows.
+KEEP = {"numbers": "keep", "abbreviations": "keep"}
+
 U_ORDER = "ሉሙሩሱሹቁቡቩቱቹሁኑኙኩዙዡዱጁጉጡጩጱጹፉፑ"
 WA_FORMS = "ሏሟሯሷሿቋቧቯቷቿኋኗኟኳዟዧዷጇጓጧጯጷጿፏፗ"
 
@@ -28,11 +31,11 @@ def normalizer() -> ChainNormalizer:
 
 
 def _target(text: str) -> str:
-    return build_normalizer({}).normalize(text, purpose="target")
+    return build_normalizer(KEEP).normalize(text, purpose="target")
 
 
 def _score(text: str) -> str:
-    return build_normalizer({}).normalize(text, purpose="score")
+    return build_normalizer(KEEP).normalize(text, purpose="score")
 
 
 def _amharic_letters() -> list[str]:
@@ -240,59 +243,6 @@ def test_score_of_every_letter_pair_is_stable() -> None:
         assert _score(_target(text)) == _score(text)
 
 
-# What other packages' normalisers get wrong in Amharic, as far as this version goes; their number
-# and abbreviation rows come with those options.
-EQUAL = (
-    ("ፀሐይ", "ጸሀይ"),
-    ("ዓለም", "አለም"),
-    ("ኃይለ ሥላሴ", "ሀይለ ስላሴ"),
-    ("ኅብረት", "ህብረት"),
-    ("ኀብረት", "ሀብረት"),
-    ("ሃገር", "ሀገር"),
-    ("ብልኅ", "ብልኽ"),
-    ("ኄኖክ", "ሄኖክ"),
-    ("ሞልቱዋል", "ሞልቷል"),
-    ("ዱዋላ", "ዷላ"),
-    ("ሉዓላዊነት", "ሉአላዊነት"),
-    ("ጐንደር", "ጎንደር"),
-    ("ኰሎኔል", "ኮሎኔል"),
-    ("ቍጥር", "ቁጥር"),
-    ("ዉሃ", "ውሃ"),
-)
-DIFFERENT = (
-    ("ኸረ", "ሀረ"),
-    ("ወስደዋል", "ወስዷል"),
-    ("ወልደአረጋይ", "ወልዷረጋይ"),
-    ("ሉዓላዊነት", "ሏላዊነት"),
-    ("ሺ", "ሽ"),
-    ("ኋላ", "ሀላ"),
-)
-SAME = ("ድሬደዋ", "ዲሞክራሲ", "1000 ብር", "1999", "3.14")
-
-
-@pytest.mark.parametrize(("one", "other"), EQUAL)
-def test_peers_list_equal(one: str, other: str) -> None:
-    assert _score(one) == _score(other)
-    assert _target(one) == one
-
-
-@pytest.mark.parametrize(("one", "other"), DIFFERENT)
-def test_peers_list_different(one: str, other: str) -> None:
-    assert _score(one) != _score(other)
-
-
-@pytest.mark.parametrize("text", SAME)
-def test_peers_list_same(text: str) -> None:
-    assert _score(text) == _target(text) == text
-
-
-def test_peers_list_punctuation() -> None:
-    assert _target("ሰላም፡፡") == "ሰላም።"
-    assert _target("ሰላም፡ለዓለም") == "ሰላም ለዓለም"
-    assert _target("አለ፟") == "አለ"
-    assert _target("ሰ\u200bላም") == "ሰላም"
-
-
 @pytest.mark.parametrize(
     "unit",
     [
@@ -321,6 +271,19 @@ def test_peers_list_punctuation() -> None:
         "\u200d",
         "a\u200d",
         " ",
+        "5ኛ ",
+        "5",
+        "1,",
+        "1፪",
+        "፪፡",
+        "3:15ሰዓት ",
+        "ዓ.ም",
+        "ዓ.ም.",
+        "ት/",
+        "የየ/",
+        "ሺ ",
+        "$5",
+        "-5 ",
     ],
 )
 def test_time_is_linear(normalizer: ChainNormalizer, unit: str) -> None:
@@ -328,17 +291,20 @@ def test_time_is_linear(normalizer: ChainNormalizer, unit: str) -> None:
         text = (unit * n_characters)[:n_characters]
         laps: list[float] = []
         for _ in range(3):
-            start = time.perf_counter()
+            start = time.process_time()
             normalizer.normalize(text, purpose="score")
-            laps.append(time.perf_counter() - start)
+            laps.append(time.process_time() - start)
         return min(laps)
 
     # Linear is 10, quadratic 100; the constant keeps noise on quick runs from mattering.
-    assert seconds(100_000) < 40 * seconds(10_000) + 0.02
+    assert seconds(40_000) < 40 * seconds(4_000) + 0.02
 
 
 def test_names_its_version(normalizer: ChainNormalizer) -> None:
     assert normalizer.name.startswith("ruach-lang-am 0.")
+    assert "(" not in normalizer.name
+    options = {"numbers": "keep", "number_variants": "level"}
+    assert build_normalizer(options).name.endswith(" (numbers=keep, number_variants=level)")
 
 
 def test_explain_names_the_rules(normalizer: ChainNormalizer) -> None:
@@ -348,7 +314,16 @@ def test_explain_names_the_rules(normalizer: ChainNormalizer) -> None:
 
 
 @pytest.mark.parametrize("text", [".0,000", "0,000", "0,000,", ",0,000", "x.0,000"])
-def test_digit_groups_are_joined_whatever_stands_around_them(normalizer, text):
-    scored = normalizer.normalize(text, purpose="score")
-    assert "0000" in scored
-    assert normalizer.normalize(scored, purpose="score") == scored
+def test_digit_groups_are_joined_whatever_stands_around_them(text: str) -> None:
+    assert "0000" in _score(text)
+    assert _score(_score(text)) == _score(text)
+
+
+def test_score_is_fast() -> None:
+    normalizer = build_normalizer({})
+    text = "በ2016 ዓ.ም. ከ200 በላይ ሰዎች በት/ቤቱ፣ 25% የሚሆኑት ደግሞ በዶ/ር አበበ ቤት"
+    start = time.process_time()
+    for _ in range(1000):
+        normalizer.normalize(text, purpose="score")
+    # 100,000 transcripts a minute; a quiet core does about 250,000 of this kind.
+    assert time.process_time() - start < 0.6

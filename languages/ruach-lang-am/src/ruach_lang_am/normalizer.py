@@ -107,6 +107,7 @@ def fold_rules(
         levels: level number words that have two forms.
         folds_sixth: fold the sixth order and ዋ as well.
     """
+    compose = compose_labialised(folds_sixth=folds_sixth)
     return (
         ethiopic.strip_tonal_marks(),
         drop_variation_selectors(),
@@ -116,8 +117,9 @@ def fold_rules(
         # Joined initials can bring the letters of this repair together.
         repair_pe(),
         fold_homophones(),
-        compose_labialised(folds_sixth=folds_sixth),
-        *((level_number_variants(),) if levels else ()),
+        compose,
+        # Again after levelling: ሺዋ has become ሺህዋ.
+        *((level_number_variants(), compose) if levels else ()),
         unicode_form("NFC"),
         SPACES,
     )

@@ -37,8 +37,7 @@ _SELECTORS = "[\u180b-\u180d\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef]+"
 _SELECTORS_BY_DIGITS = re.compile(f"(?<=[0-9ዐ]){_SELECTORS}|{_SELECTORS}(?=[0-9ዐ])")
 
 _PREFIXES = re.compile(f"(?<![{LETTERS}])(?:{prefix_pattern()}){{1,3}}(-?)$")
-_LOOSE = "[በከለየ] "
-_LOOSE_PREFIX = re.compile(f"(?<![^ ]){_LOOSE}$")
+_LOOSE_PREFIX = re.compile("(?<![^ ])[በከለየ] $")
 _DOTTED_WORD = re.compile(f"[{LETTERS}]\\.{{1,2}}$")
 _TAIL = re.compile(f"-?([{LETTERS}]+)")
 _ORDINAL = re.compile(f" ?-?ኛ([{LETTERS}]*)")
@@ -287,4 +286,5 @@ def _currencies() -> dict[str, str]:
 def _time_cue() -> re.Pattern[str]:
     rows = read_table("ruach_lang_am", "time_cues.tsv", columns=("word", "source"))
     words = "|".join(row["word"] for row in rows)
-    return re.compile(f"(?:{words})(?:፡| ?፡ | )(?:{prefix_pattern()}{{0,2}}|{_LOOSE})$")
+    gap = "(?: ?፡ ?| )"
+    return re.compile(f"(?:{words}){gap}(?:{prefix_pattern()}{{1,2}}{gap}?)?$")

@@ -12,20 +12,38 @@ from ruach_core.text.normalization import Rule
 from ruach_core.text.tables import read_table
 from ruach_lang_am.clitics import attach, prefix_pattern
 
-_WORD = f"(?<![{LETTERS}])((?:{prefix_pattern()}){{{{0,3}}}})({{variants}})([{LETTERS}]*)"
+_FIRST, _SIXTH = 0, 5  # orders, as offsets from the first one's code point
 
 
 def level_number_variants() -> Rule:
     """The forms of `tables/number_variants.tsv`, with clitics and endings, in folded text."""
     rows = read_table("ruach_lang_am", "number_variants.tsv", columns=("from", "to", "source"))
-    levelled = {row["from"]: row["to"] for row in rows}
-    longest_first = sorted(levelled, key=lambda variant: -len(variant))
-    pattern = re.compile(_WORD.format(variants="|".join(longest_first)))
+    levelled: dict[str, tuple[str, str]] = {}
+    for row in rows:
+        variant, to = row["from"], row["to"]
+        # An ending changes the last consonant: ሚሊየን, ሚሊየኑ.
+        n = 1 if _order(variant[-1]) == _SIXTH else 0
+        levelled[variant[: len(variant) - n]] = (variant, to[: len(to) - n])
+    stems = "|".join(sorted(levelled, key=lambda stem: -len(stem)))
+    pattern = re.compile(f"(?<![{LETTERS}])((?:{prefix_pattern()}){{0,3}})({stems})([{LETTERS}]*)")
 
     def level(match: re.Match[str]) -> str:
-        prefix, variant, tail = match.groups()
-        if not tail.startswith("ኛ") and attach(variant, tail) is None:
-            return match[0]
-        return prefix + levelled[variant] + tail
+        prefix, stem, rest = match.groups()
+        variant, to = levelled[stem]
+        return f"{prefix}{to}{rest}" if _is_inflected(variant, stem, rest) else match[0]
 
     return Rule("number variants", lambda text: pattern.sub(level, text))
+
+
+def _is_inflected(variant: str, stem: str, rest: str) -> bool:
+    """Whether the stem and the rest are the variant, bare or with an ending of its own."""
+    last = variant[len(stem) :]
+    tail = rest.removeprefix(last)
+    if tail == rest and last:
+        ordinal = chr(ord(last) - _SIXTH + _FIRST) + "ኛ"
+        return rest.startswith(ordinal) or attach(variant, rest) is not None
+    return tail.startswith("ኛ") or attach(variant, tail) is not None
+
+
+def _order(letter: str) -> int:
+    return ord(letter) & 7
