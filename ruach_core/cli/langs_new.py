@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -91,7 +92,7 @@ def langs_new(
     choices = choose(facts, alphabet=letters, script=flags.script or "", source=source)
     _check_choices(choices, source)
     about = _ask(code, _line("--name", name), flags, known, choices, asks)
-    pack = build_pack(about, facts, choices, folder=str(folder), model=model)
+    pack = build_pack(about, facts, choices, folder=_printable(str(folder)), model=model)
     write_pack(folder, pack)
     click.echo("\n".join(_report(folder, about, pack, facts, from_data)))
 
@@ -101,8 +102,17 @@ def is_interactive() -> bool:
     return sys.stdin.isatty()
 
 
-def _answer(flag: str, given: str | None, default: str, question: str, asks: bool) -> str:
+def _answer(
+    flag: str,
+    given: str | None,
+    default: str,
+    question: str,
+    asks: bool,
+    check: Callable[[str], str] = str.strip,
+) -> str:
     """What the user gave, the answer to the question, or the default.
+
+    A question whose answer `check` refuses by a click.UsageError is asked again.
 
     Raises:
         UserError: there is none of them.
@@ -110,7 +120,7 @@ def _answer(flag: str, given: str | None, default: str, question: str, asks: boo
     if given is not None:
         return given
     if asks:
-        return str(click.prompt(question, default=default or None))
+        return str(click.prompt(question, default=default or None, value_proc=check))
     if not default:
         raise UserError(f"{flag} is missing: {question[0].lower()}{question[1:]}")
     return default
@@ -126,6 +136,10 @@ def _line(flag: str, value: str) -> str:
     if not value or not value.isprintable() or any(char in value for char in '"\\'):
         raise UserError(f'{flag} {value!r}: write it in one line, without " and \\')
     return value
+
+
+def _printable(name: str) -> str:
+    return "".join(char if char.isprintable() else "?" for char in name)
 
 
 def _check_flags(flags: _Flags) -> None:
@@ -170,7 +184,8 @@ def _read(
         texts, source = read_text_lines(Path(text)), Path(text).name
     else:
         texts, source = [], ""
-    return observe(texts), letters, source
+    # File names may hold anything, and end up in the manifest.
+    return observe(texts), letters, _printable(source)
 
 
 def _check_choices(choices: Choices, source: str) -> None:
@@ -215,22 +230,26 @@ def _ask_token(
     code: str, name: str, flags: _Flags, known: KnownLanguage, choices: Choices, asks: bool
 ) -> tuple[str, str]:
     """Whisper's token, and the reason where it is borrowed."""
-    from ruach_core.manifest import WHISPER_LANGUAGES
-
     candidates = " ".join(choices.script.donors) or "any"
     question = (
         f"Whisper's language to borrow the token of, a relative's (in this script: {candidates})"
     )
     token = flags.whisper_language or known.whisper_language
     if not token:
-        token = _answer("--whisper-language", None, "", question, asks)
-    if token not in WHISPER_LANGUAGES:
-        raise UserError(f"--whisper-language {token}: not one of Whisper's languages")
+        token = _answer("--whisper-language", None, "", question, asks, _check_token)
     if token == code:
         return token, ""
     default = known.reason if token == known.whisper_language else ""
     default = default or f"Whisper has no token for {name}; {token!r} was chosen for it"
     return token, _answer("--reason", flags.reason, default, f"Why {token!r}", asks)
+
+
+def _check_token(token: str) -> str:
+    from ruach_core.manifest import WHISPER_LANGUAGES
+
+    if token.strip() not in WHISPER_LANGUAGES:
+        raise click.UsageError(f"{token} is not one of Whisper's languages")
+    return token.strip()
 
 
 def _report(

@@ -204,14 +204,17 @@ def _choose_apostrophe(
 ) -> tuple[tuple[str, ...], tuple[tuple[str, str], ...], str, list[Line]]:
     """Letters kept as apostrophes, repairs, accents, and why."""
     kinds = apostrophes()
-    inner = facts.inner
+    inner: Counter[str] = Counter()
+    for char, n in facts.inner.items():
+        inner[char.lower()] += n
     total = inner.total()
     typed = Counter({c: n for c, n in inner.items() if kinds[c] == "letter" or c in letters})
     kept = tuple(c for c in typed if c in letters or typed[c] >= MOST * total)
     repairs = tuple(
-        (c, f"typed for the apostrophe in {n} of {total} places inside words")
+        (form, f"typed for the apostrophe in {n} of {total} places inside words")
         for c, n in typed.most_common()
-        if c not in kept and script_of(c) == ""
+        if c not in kept
+        for form in dict.fromkeys((c, c.upper()))
     )
     accents = "".join(sorted(c for c in inner if kinds[c] == "accent"))
     if not total:

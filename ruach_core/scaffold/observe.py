@@ -89,7 +89,8 @@ class TextFacts:
     @property
     def script(self) -> str:
         """The script of most letters; "" where there are none."""
-        return max(self.scripts, key=lambda code: self.scripts[code], default="")
+        known = [code for code in self.scripts if code]
+        return max(known, key=lambda code: self.scripts[code], default="")
 
 
 def observe(texts: Iterable[str]) -> TextFacts:

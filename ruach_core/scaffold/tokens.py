@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from ruach_core.errors import RuachError
@@ -59,7 +60,7 @@ def find_tokenizer(model: str | None, plugins: Plugins) -> tuple[TextTokenizer, 
 
 def measure_tokens(texts: Iterable[str], tokenizer: TextTokenizer, model: str) -> TokenRate | None:
     """The rate over texts in their `target` form; None where there are none."""
-    references = [text for text in texts if text][:_AT_MOST]
+    references = list(islice((text for text in texts if text), _AT_MOST))
     budget = token_budget(references, [0.0] * len(references), tokenizer)
     if not budget.tokens_per_char:
         return None

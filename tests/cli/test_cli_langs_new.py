@@ -144,6 +144,12 @@ def test_questions_have_defaults(ask):
     assert "in this script: en fr es" in output
 
 
+def test_a_wrong_answer_is_asked_again(ask):
+    place, output = ask("zu", "--text", "text.txt", answers="\n\nzu\nsn\n\n\n")
+    assert "zu is not one of Whisper's languages" in output
+    assert manifest(place / "ruach-lang-zu", "ruach_lang_zu")["whisper_language"] == "sn"
+
+
 def test_letters_can_be_the_answer(ask):
     place, _ = ask("qtx", answers="Test\nа б в\nТест\nru\na relative\nMe\n")
     made = manifest(place / "ruach-lang-qtx", "ruach_lang_qtx")
@@ -155,6 +161,14 @@ def test_letters_can_be_the_answer(ask):
 def test_yes_asks_nothing(ask):
     with pytest.raises(RuachError, match="--name is missing"):
         ask("qtx", "--text", "text.txt", "--yes", answers="")
+
+
+def test_odd_file_names_are_written_printably(ruach, place):
+    odd = place / "te\nxt\udcff.txt"
+    odd.write_text(TEXT, encoding="utf-8")
+    done = ruach("langs", "new", "ln", "--text", str(odd), "--output", "p\nq")
+    assert done.status == 0, done.error
+    assert manifest(place / "p\nq", "ruach_lang_ln")["alphabet_source"] == "te?xt?.txt"
 
 
 def test_help_names_every_way_in():

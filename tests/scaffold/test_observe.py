@@ -98,6 +98,14 @@ def test_a_letter_apostrophe_is_kept_where_it_is_the_custom_and_repaired_where_i
     assert repaired.repairs == (("ʼ", "typed for the apostrophe in 1 of 5 places inside words"),)
 
 
+def test_saltillo_is_one_letter_with_its_capital():
+    kept = choose(observe(["naꞌa neꞌe NAꞋA"]), source="tests")
+    assert "ꞌ" in kept.alphabet
+    assert "Ꞌ" not in kept.alphabet
+    repaired = choose(observe(["na'a ne'e ta'a ka'a naꞌa"]), source="tests")
+    assert [letter for letter, _ in repaired.repairs] == ["ꞌ", "Ꞌ"]
+
+
 def test_apostrophes_behind_words_are_called_elision():
     text = explain("Báa m' ísála l' obia m' ókulu", "Wa l' ibáa")
     assert "4 behind and 0 before a word" in text
