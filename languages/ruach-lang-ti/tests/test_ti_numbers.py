@@ -132,6 +132,7 @@ def test_link(words: str, linked: str | None) -> None:
         ("፳፻፲፮ ብ፲፪ ፭ይ ፵%", "ክልተ ሽሕን ዓሰርተ ሽዱሽተን ብዓሰርተ ክልተ ሓሙሻይ ኣርብዓ ሚእታዊት"),
         ("፩ ፻", "ሓደ ሓደ ሚእቲ"),
         ("1,234,567", spell_cardinal(1_234_567)),
+        ("ሰዓት 3:00 ናብ 10፡00 ሰዓት", "ሰዓት ሰለስተ ናብ ዓሰርተ ሰዓት"),
         ("٢٥", "ዕስራን ሓሙሽተን"),
     ],
 )
@@ -146,6 +147,7 @@ def test_numbers_with_one_reading_are_spoken(text: str, expected: str) -> None:
         "12/05/2016", "3:30", "5-9", "1/2", "3፥16", "+251 911 23 45 67", "0911234567", "007",
         "COVID-19", "5G", "ም5", "11ይ", "25ን", "$5", "#5", "5ኪሜ", "10²", "1.2.3", "1 234 567",
         "12345678901234567", "፪:፴", "፲-፳", "፩፪", "፻፻", "፲5", "፩.፪", "+5", "5%ን", "2+3", "ሰብ'5",
+        "3:00", "ሰዓት 3:30", "ሰዓት 0:00", "ሰዓት 3:00:00", "ዘሰዓት 3:00", "3:00 ሰዓታት",
     ],
 )  # fmt: skip
 def test_numerals_without_one_reading_stay(text: str) -> None:
@@ -176,7 +178,10 @@ def test_score_has_no_digit_left(text: str) -> None:
     assert not any(char.isdecimal() for char in _score(text))
 
 
-@pytest.mark.parametrize(("one", "other"), [("፳፻፲፮", "2016"), ("፲፪%", "12%"), ("2,016", "2016")])
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("፳፻፲፮", "2016"), ("፲፪%", "12%"), ("2,016", "2016"), ("5-9 %", "5-9%"), ("፵ %", "40%")],
+)
 @pytest.mark.parametrize("numbers", ["keep", "words"])
 def test_numerals_of_one_value_are_equal_in_score(one: str, other: str, numbers: str) -> None:
     normalizer = build_normalizer({"numbers": numbers})

@@ -12,7 +12,7 @@ from functools import cache
 from importlib.metadata import version
 
 from ruach_core.text import ethiopic
-from ruach_core.text.ethiopic import LETTERS
+from ruach_core.text.ethiopic import LETTERS, NUMERALS
 from ruach_core.text.ethiopic_numerals import write_ascii_digits
 from ruach_core.text.normalization import (
     SPACES,
@@ -77,6 +77,7 @@ def fold_rules(*, numbers: str, alef: str) -> tuple[Rule, ...]:
         # Case folding makes some: U+0149 becomes two letters, the first of them this one.
         _MODIFIER_APOSTROPHE,
         ethiopic.join_initials(),
+        replace_pattern("percent sign", f"(?<=[\\d{NUMERALS}]) %", "%"),
     )
     letters = (fold_letters(alef=alef), unicode_form("NFC"), SPACES)
     if numbers == "keep":

@@ -1,10 +1,11 @@
 """Numerals in Tigrinya text, written in words where there is one reading.
 
-`target` gets words for whole numbers, decimals, percentages, ordinals and amounts of money, and
-only where what stands beside the numeral is understood (`tables/number_neighbors.tsv`). Dates,
-times, ranges, phone numbers and numerals in a code (COVID-19) stay as they are written there:
-each is read in several ways, and the clock is Ethiopian or European. `score` then reads whatever
-digits are left, group by group, so that both sides of a comparison are in words.
+`target` gets words for whole numbers, decimals, percentages, ordinals, amounts of money and full
+hours, and only where what stands beside the numeral is understood
+(`tables/number_neighbors.tsv`). Dates, other times, ranges, phone numbers and numerals in a code
+(COVID-19) stay as they are written there: each is read in several ways. A time is never shifted
+between the Ethiopian clock and the European one. `score` then reads whatever digits are left, group
+by group, so that both sides of a comparison are in words.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ _RIGHT_OPEN = re.compile(
     f"$|[\\s)\\]}}\"»”›።፣፤፦፧;?!…']|[፥፡](?![{_DIGIT}])|[.,:]+(?=$|[\\s\"')\\]}}])"
 )
 _RIGHT_WORD = re.compile(f"([{LETTERS}]+)(?![\\w])")
-_CURRENCY = re.compile(f" ([{LETTERS}]+)(?![\\w'])")
+_NEXT_WORD = re.compile(f" ([{LETTERS}]+)(?![\\w'])")
 _LEFTOVER = re.compile(f"(?P<numeral>\\d++|[{NUMERALS}]++)(?P<percent>%?)")
 
 
@@ -100,6 +101,8 @@ def _read_leftover(numeral: str) -> str | None:
 
 
 def _speak(numeral: Numeral, before: str, after: str) -> Spoken | None:
+    if numeral.kind == "time":
+        return _fit_full_hour(numeral, before, after)
     if numeral.kind not in ("integer", "decimal") or numeral.sign == "+":
         return None
     if numeral.fraction:
@@ -126,13 +129,23 @@ def _speak_ethiopic(text: str) -> str:
     return "".join(pieces) + text[position:]
 
 
+def _fit_full_hour(numeral: Numeral, before: str, after: str) -> Spoken | None:
+    """The hour of 3:00, minutes of zero being unsaid (tigrinya-numbers, num_to_time)."""
+    hour, *rest = numeral.groups
+    words = [_LEFT_WORD.search(before.removesuffix(" ")), _NEXT_WORD.match(after)]
+    is_time = any(word is not None and _neighbors().has(word[1], "hour") for word in words)
+    if not is_time or rest != ["00"] or int(hour) == 0:
+        return None
+    return _fit_integer(int(hour), False, numeral.is_percent, before=before, after=after)
+
+
 def _fit_decimal(numeral: Numeral, before: str, after: str) -> Spoken | None:
     gap = _read_left(before)
     if gap is None or not _RIGHT_OPEN.match(after):
         return None
     sign = f"{number_words().signs['minus']} " if numeral.sign == "-" else ""
     if not numeral.sign and not numeral.is_percent and len(numeral.fraction) == 2:
-        money = _CURRENCY.match(after)
+        money = _NEXT_WORD.match(after)
         if money is not None and _neighbors().has(money[1], "currency"):
             words = _spell_money(numeral.integer, int(numeral.fraction), money[1])
             return Spoken(f"{gap}{words}", n_after=money.end())
