@@ -6,6 +6,7 @@ purpose touches them. What each sign becomes stands in the folder `tables`, with
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import cache
 from importlib.metadata import version
@@ -23,7 +24,7 @@ from ruach_core.text.normalization import (
     replace_pattern,
     unicode_form,
 )
-from ruach_core.text.numerals import Numeral, replace_numerals, shield_numerals
+from ruach_core.text.numerals import Numeral, Spoken, replace_numerals, shield_numerals
 from ruach_core.text.tables import parse_code_points, read_table
 from ruach_lang_he.numbers import LETTERS, join_prefixes, read_numbers
 
@@ -76,8 +77,7 @@ def fold_rules() -> tuple[Rule, ...]:
         # Case folding makes an apostrophe (U+0149); a selector may have stood between two.
         *unify_quotes(),
         join_acronyms(),
-        join_digit_groups(),
-        *attach_units(),
+        *write_amounts(),
         join_prefixes(),
         *shield_numerals(
             (
@@ -139,24 +139,19 @@ def join_acronyms() -> Rule:
     return replace_pattern("acronyms", f'(?<=[{LETTERS}])"(?=[{LETTERS}])', "")
 
 
-def join_digit_groups() -> Rule:
-    """1,234 is 1234."""
+def write_amounts() -> tuple[Rule, ...]:
+    """1,234 is 1234, and its currency or percent sign stands right after it: ₪5, 5 ₪ and 5₪."""
+    currency = re.compile(f"(?<!\\d)(?<!\\d )([{_CURRENCIES}]) ?$")
 
-    def join(numeral: Numeral, _before: str, _after: str) -> str | None:
+    def write(numeral: Numeral, before: str, _after: str) -> Spoken | None:
         if numeral.kind not in ("integer", "decimal"):
             return None
-        return numeral.text.replace(",", "").replace("\u066c", "")
+        digits = numeral.text.replace(",", "").replace("\u066c", "")
+        sign = currency.search(before)
+        return Spoken(digits + sign[1], n_before=len(sign[0])) if sign else Spoken(digits)
 
-    return replace_numerals("digit groups", join)
-
-
-def attach_units() -> tuple[Rule, ...]:
-    """A currency or percent sign stands right after its number: ₪5, 5 ₪ and 5₪ are the same."""
-    number = r"\d++(?:[.,]\d++)*+"
     return (
-        replace_pattern(
-            "currencies", f"(?<!\\d)(?<!\\d )([{_CURRENCIES}]) ?({number})(?![\\d.,]\\d)", r"\2\1"
-        ),
+        replace_numerals("amounts", write),
         replace_pattern("units", f"(?<=\\d) (?=[%{_CURRENCIES}])", ""),
     )
 

@@ -78,10 +78,17 @@ def has_one_form(number: int) -> bool:
 
 @cache
 def all_words() -> frozenset[str]:
-    """Every word that a number can begin with or hold, without `ו`."""
-    return frozenset(
-        word for form in _FORMS for words in _words(form).values() for word in words.split()
-    )
+    """Every word that a number holds, without `ו`, and without those of `bound_words`."""
+    words = {
+        word for form in _FORMS for spelled in _words(form).values() for word in spelled.split()
+    }
+    return frozenset(words - bound_words())
+
+
+@cache
+def bound_words() -> frozenset[str]:
+    """The first words of 12: not numbers by themselves (שנים is also "years")."""
+    return frozenset(_words(form)[12].split()[0] for form in _FORMS)
 
 
 @cache

@@ -23,6 +23,7 @@ from ruach_lang_he.number_words import (
     MAX_NUMBER,
     Gender,
     all_words,
+    bound_words,
     has_one_form,
     scale_words,
     spell_count,
@@ -50,6 +51,7 @@ _NUMBER_BEFORE = re.compile(f"(?:\\d|(?<![{LETTERS}])([{LETTERS}]+)) $")
 
 # At the start of the text after it.
 _WORD_AFTER = re.compile(f' ([{LETTERS}]+(?:"[{LETTERS}]+)?)(?![\\w"\'{DASHES}])')
+_GOES_ON = re.compile("[^\\s)\\]\"'.,;:!?…]| ?[%$£€₪°]")
 _STOP_AFTER = re.compile("[\"')\\]]{0,3}(?:$|[.,;:!?…](?!\\d)| ?[(\\[]| [-–—] )|[\"')\\]]{1,3} ")
 _NUMBER_AFTER = re.compile(
     f"\\W{{0,4}}(?:(?:[{LETTERS}]{{1,4}}(?:[{DASHES}] ?)?)?\\d|([{LETTERS}]+))"
@@ -132,7 +134,7 @@ def _read(numeral: Numeral, before: str, after: str, prefix: re.Match[str] | Non
         if prefix[1] not in _prefixes():
             return None
         before = before[: prefix.start()]
-    if not _STANDS_FREE.search(before) or _NAME_BEFORE.search(before):
+    if not _STANDS_FREE.search(before) or _NAME_BEFORE.search(before) or _GOES_ON.match(after):
         return None
     word = _WORD_AFTER.match(after)
     context = _Context(
@@ -145,7 +147,7 @@ def _read(numeral: Numeral, before: str, after: str, prefix: re.Match[str] | Non
         is_listed=_begins_with_number(after),
     )
     spoken = _choose(context)
-    if spoken and spoken.split()[0] in scale_words() and _ends_in_number(before):
+    if spoken and not prefix and spoken.split()[0] in scale_words() and _ends_in_number(before):
         return None  # 25 1000000 isn't twenty-five million
     return spoken
 
@@ -171,7 +173,7 @@ def _choose(context: _Context) -> str | None:
     if noun:
         is_definite = word not in _genders()
         return spell_count(number, noun, is_definite=is_definite)
-    if context.is_last:
+    if context.is_last and context.label != "factor":
         is_short = not context.is_plain or len(str(number)) <= _LONGEST_UNGROUPED
         return spell_number(number, "feminine") if is_short else None
     return spell_number(number, "feminine") if _is_safe(context) else None
@@ -201,14 +203,16 @@ def _read_definite(context: _Context) -> str | None:
 
 def _is_safe(context: _Context) -> bool:
     """Whether a number that counts something unknown sounds the same whatever that is."""
-    if not context.word or (context.word.startswith("ה") and context.number <= 10):
+    if context.word.startswith("ה") and context.number <= 10:
         return False
-    return has_one_form(context.number)
+    return has_one_form(context.number) and (context.word != "" or context.label == "factor")
 
 
 def _find_gender(word: str) -> Gender | None:
     genders = _genders()
-    return genders.get(word) or (genders.get(word[1:]) if word.startswith("ה") else None)
+    # A singular with the article is no count: היום is "today", השבוע "this week".
+    is_definite = word.startswith("ה") and word.endswith(("ים", "ות"))
+    return genders.get(word) or (genders.get(word[1:]) if is_definite else None)
 
 
 def _find_label(before: str) -> str:
@@ -231,7 +235,10 @@ def _begins_with_number(after: str) -> bool:
     match = _NUMBER_AFTER.match(after)
     if match is None:
         return False
-    return match[1] is None or _is_number_word(match[1])
+    if match[1] is None or _is_number_word(match[1]):
+        return True
+    is_bound = any(part in bound_words() for part in _without_prefix(match[1]))
+    return is_bound and after.startswith(" עשר", match.end())
 
 
 def _ends_in_number(before: str) -> bool:
