@@ -1,7 +1,6 @@
 """Does plain faster-whisper, without any Ruach code, read an export as well as Ruach does?
 
-Decodes a dataset's test split twice in one run, with the same export, compute type and greedy
-search: by `faster_whisper.WhisperModel` (30 s windows, as everyone uses it) and by Ruach (trimmed
+Decodes a dataset's test split twice in one run, with the same export, compute type and beam: by `faster_whisper.WhisperModel` (30 s windows, as everyone uses it) and by Ruach (trimmed
 windows), and prints both strict WERs, their difference in points and the clips per second.
 
     python benchmarks/stock_faster_whisper.py models/whisper-mdw-ct2 --lang mdw --data DIR [--json]
@@ -24,12 +23,14 @@ from ruach_core.plugins import Plugins
 from ruach_core.types import Utterance
 
 
-def decode_stock(model_dir: Path, clips: list[Utterance], language: str, compute: str) -> list[str]:
+def decode_stock(
+    model_dir: Path, clips: list[Utterance], language: str, compute: str, beam_size: int
+) -> list[str]:
     model = WhisperModel(str(model_dir), device="cpu", compute_type=compute)
     texts = []
     for clip in clips:
         segments, _ = model.transcribe(
-            str(clip.audio), language=language, beam_size=1, without_timestamps=True,
+            str(clip.audio), language=language, beam_size=beam_size, without_timestamps=True,
             condition_on_previous_text=False, temperature=0.0,
         )  # fmt: skip
         texts.append(" ".join(segment.text.strip() for segment in segments))
@@ -42,6 +43,7 @@ def main() -> None:
     parser.add_argument("--lang", required=True)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--compute-type", default="int8")
+    parser.add_argument("--beam-size", type=int, default=5)
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
 
@@ -54,14 +56,17 @@ def main() -> None:
     clips = list(corpus.test)
     language = ExportInfo.read(arguments.model).whisper_language or arguments.lang
     recognizer = Ct2Recognizer(
-        arguments.model, language=language, compute_type=arguments.compute_type
-    )
+        arguments.model, language=language, compute_type=arguments.compute_type,
+        beam_size=arguments.beam_size,
+    )  # fmt: skip
     results: dict[str, float] = {}
     references = [clip.reference or "" for clip in clips]
     for name in ("stock", "ruach"):
         began = time.perf_counter()
         if name == "stock":
-            texts = decode_stock(arguments.model, clips, language, arguments.compute_type)
+            texts = decode_stock(
+                arguments.model, clips, language, arguments.compute_type, arguments.beam_size
+            )
         else:
             texts = [h.text for h in recognizer.decode_utterances(clips, window="trim")]
         results[f"{name}_clips_per_second"] = len(clips) / (time.perf_counter() - began)
@@ -72,7 +77,7 @@ def main() -> None:
     if arguments.json:
         print(json.dumps({"n_clips": len(clips), **results}))
         return
-    print(f"{len(clips)} test clips, {arguments.compute_type}, greedy")
+    print(f"{len(clips)} test clips, {arguments.compute_type}, beam {arguments.beam_size}")
     for name, window in (("stock", "faster-whisper, 30 s"), ("ruach", "Ruach, trimmed")):
         wer, speed = results[f"{name}_wer"], results[f"{name}_clips_per_second"]
         print(f"{window:<22} WER {100 * wer:5.1f} %   {speed:5.2f} clips a second")

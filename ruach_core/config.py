@@ -19,6 +19,8 @@ from ruach_core.errors import UserError
 
 DEFAULT_DATA = Path("dataset/data")
 DEFAULT_MODELS = Path("models")
+DEFAULT_BEAM_SIZE = 5
+"""What faster-whisper has, so that a report says what users get."""
 
 
 class _Section(BaseModel):
@@ -101,6 +103,9 @@ class EvaluationConfig(_Section):
     metric: Literal["wer", "cer"] = Field("wer", description="chooses the best epoch (strict)")
     max_new_tokens: int | None = Field(None, ge=1, le=444, description="from the data by default")
     batch_s: float = Field(60.0, gt=0, description="seconds of window decoded at once")
+    beam_size: int = Field(
+        DEFAULT_BEAM_SIZE, ge=1, le=50, description="of the measurement on test; epochs are greedy"
+    )
     zero_shot_clips: int = Field(
         60, ge=0, description="test clips on which the base model is measured; 0 leaves it out"
     )

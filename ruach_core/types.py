@@ -262,7 +262,8 @@ class EvalReport:
 
     `wer` and `cer` are strict (compare the `target` forms); `wer_folded` and `cer_folded` compare
     the `score` forms. `loop_rate` is the share of hypotheses with a repetition loop;
-    `metrics` are those of plugins, beside wer and cer, on the strict forms.
+    `metrics` are those of plugins, beside wer and cer, on the strict forms. `beam_size` is how many
+    hypotheses decoding kept at each step; 1 is greedy.
     """
 
     lang: str
@@ -279,3 +280,4 @@ class EvalReport:
     runtime_s: float
     normalizer: str
     metrics: tuple[MetricResult, ...] = ()
+    beam_size: int = 1

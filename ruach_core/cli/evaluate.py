@@ -74,7 +74,13 @@ class _Request:
 @click.option(
     "--max-new-tokens", type=click.IntRange(1, 444), help="Most tokens in the text of a clip."
 )
-@click.option("--beam-size", type=click.IntRange(1, 50), default=1, help="1, the default: greedy.")
+@click.option(
+    "--beam-size",
+    type=click.IntRange(1, 50),
+    default=5,
+    show_default=True,
+    help="Hypotheses kept at each step; 1 is greedy, quicker and less accurate.",
+)
 @click.option(
     "--batch-s",
     type=click.FloatRange(min=1),
@@ -177,6 +183,7 @@ def _measure(
         lang=lang,
         model=str(request.model),
         window=window,
+        beam_size=request.beam_size,
         runtime_s=runtime_s,
         metrics=[metric for metric in plugins.metrics() if metric.name not in ("wer", "cer")],
     )
@@ -304,7 +311,6 @@ def _to_json(request: _Request, measured: _Measured, comparison: PairedCompariso
         "whisper_language": measured.whisper_language,
         "compute_type": measured.compute_type,
         "device": measured.device,
-        "beam_size": request.beam_size,
         "notes": measured.notes,
         "set_aside": [asdict(clip) for clip in measured.set_aside],
     }

@@ -56,7 +56,13 @@ class _Request:
 )
 @click.option("--output-dir", type=_PATH, help="Write files there; otherwise to standard output.")
 @click.option("--no-vad", is_flag=True, help="Decode everything, not only what sounds like speech.")
-@click.option("--beam-size", type=click.IntRange(1, 50), default=1, help="1, the default: greedy.")
+@click.option(
+    "--beam-size",
+    type=click.IntRange(1, 50),
+    default=5,
+    show_default=True,
+    help="Hypotheses kept at each step; 1 is greedy, quicker and less accurate.",
+)
 @click.option("--compute-type", default="default", help="CTranslate2's: int8, float16, float32 ...")
 @click.option(
     "--window",

@@ -161,7 +161,7 @@ class Ct2Recognizer:
         window: Window = "trim",
         batch_s: float = DEFAULT_BATCH_S,
         names: Sequence[str] | None = None,
-        on_progress: Callable[[int], None] | None = None,
+        on_progress: Callable[[int], object] | None = None,
     ) -> list[str]:
         """The text of each waveform, in their order.
 
@@ -187,7 +187,7 @@ class Ct2Recognizer:
         window: Window = "trim",
         batch_s: float = DEFAULT_BATCH_S,
         names: Sequence[str] | None = None,
-        on_progress: Callable[[int], None] | None = None,
+        on_progress: Callable[[int], object] | None = None,
     ) -> list[list[int]]:
         """The token ids of each waveform's text; arguments and errors as for `decode`."""
         return self._run(
@@ -205,7 +205,7 @@ class Ct2Recognizer:
         *,
         window: Window = "trim",
         batch_s: float = DEFAULT_BATCH_S,
-        on_progress: Callable[[int], None] | None = None,
+        on_progress: Callable[[int], object] | None = None,
     ) -> list[Hypothesis]:
         """A hypothesis for each utterance, in their order; audio is read one batch at a time.
 
@@ -270,7 +270,7 @@ class Ct2Recognizer:
         name: Callable[[int], str],
         window: Window,
         batch_s: float,
-        on_progress: Callable[[int], None] | None,
+        on_progress: Callable[[int], object] | None,
     ) -> list[list[int]]:
         for i, length in enumerate(lengths):
             if length > MAX_SAMPLES:

@@ -64,6 +64,7 @@ def build_report(
     model: str,
     window: str,
     runtime_s: float,
+    beam_size: int = 1,
     seed: int = 0,
     resamples: int = RESAMPLES,
     metrics: Sequence[Metric] = (),
@@ -80,6 +81,7 @@ def build_report(
         model: what the report calls the model.
         window: the window policy that it was decoded in.
         runtime_s: seconds that decoding took.
+        beam_size: hypotheses that decoding kept at each step.
         seed: of the bootstrap.
         resamples: of the bootstrap.
         metrics: further metrics (not wer and cer), computed on the strict forms.
@@ -112,6 +114,7 @@ def build_report(
         runtime_s=runtime_s,
         normalizer=normalizer.name,
         metrics=tuple(metric.compute(*strict) for metric in metrics),
+        beam_size=beam_size,
     )
 
 
@@ -165,7 +168,7 @@ def report_lines(report: EvalReport) -> list[str]:
     )
     lines = [
         f"{report.n_utterances} {report.split} clips, {n_words} words; {report.model}, "
-        f"{report.window} window",
+        f"{report.window} window, {decoding(report.beam_size)}",
         f"     {'strict':24}  folded",
         *(f"{name}  {_interval(strict):24}  {_interval(folded)}" for name, strict, folded in rates),
         f"words: {words.hits} right, {words.substitutions} substituted, {words.deletions} deleted, "
@@ -176,6 +179,11 @@ def report_lines(report: EvalReport) -> list[str]:
     ]
     lines.extend(f"{metric.name} {metric.value:.4g}" for metric in report.metrics)
     return lines
+
+
+def decoding(beam_size: int) -> str:
+    """How decoding went: `greedy`, or `beam 5`."""
+    return f"beam {beam_size}" if beam_size > 1 else "greedy"
 
 
 def report_to_dict(report: EvalReport) -> dict[str, object]:

@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 from ruach_core.config import RunConfig
-from ruach_core.evaluation.report import percent, report_to_dict
+from ruach_core.evaluation.report import decoding, percent, report_to_dict
 from ruach_core.types import ErrorRate, EvalReport, Utterance
 
 if TYPE_CHECKING:
@@ -122,6 +122,7 @@ def model_card(record: RunRecord, parity: Sequence[ParityRow]) -> str:
         record.verdict and f"On the clips that both decoded: {record.verdict}.",
         _reading_note(record),
         "## Export and parity",
+        "Checkpoint and export decode the same clips greedily, in both windows.",
         _parity_table(parity),
         "## Data",
         _data_section(record),
@@ -179,13 +180,16 @@ def _without_pack(record: RunRecord) -> str:
 
 
 def _results_table(record: RunRecord) -> str:
-    rows = ["| model | window | clips | WER strict | WER folded | CER strict | CER folded |"]
-    rows.append("|---|---|---|---|---|---|---|")
+    rows = [
+        "| model | window | decoding | clips | WER strict | WER folded | CER strict | CER folded |"
+    ]
+    rows.append("|---|---|---|---|---|---|---|---|")
     for report in (record.base_report, record.report):
         if report is not None:
             cells = [
                 report.model,
                 "30 s" if report.window == "full" else "trimmed",
+                decoding(report.beam_size),
                 f"{report.n_utterances} {report.split}",
                 _interval(report.wer),
                 _interval(report.wer_folded),

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 from ruach_core.config import RunConfig
 from ruach_core.evaluation.ct2_decode import Window
 from ruach_core.evaluation.metrics import Unit, pool_counts
-from ruach_core.evaluation.report import build_report, count_strict_edits
+from ruach_core.evaluation.report import count_strict_edits
 from ruach_core.evaluation.torch_decode import TorchRecognizer
 from ruach_core.features import window_samples
 from ruach_core.training.batching import MicroBatch
 from ruach_core.training.collate import Collator
 from ruach_core.training.preparation import Prepared
 from ruach_core.training.randomness import pick
-from ruach_core.types import EvalReport, Hypothesis, Utterance
+from ruach_core.types import Hypothesis, Utterance
 
 if TYPE_CHECKING:
     from ruach_core.training.console import Console
@@ -51,24 +51,6 @@ class Evaluator:
         )
         with self.console.progress(len(utterances), title) as bar:
             return recognizer.decode(utterances, window=window, on_progress=bar.update)
-
-    def report(
-        self, utterances: Sequence[Utterance], window: Window, *, model: str
-    ) -> tuple[EvalReport, list[Hypothesis]]:
-        """Decode and report."""
-        began = time.perf_counter()
-        hypotheses = self.decode(utterances, window, title=f"decode {utterances[0].split}")
-        report = build_report(
-            utterances,
-            hypotheses,
-            normalizer=self.prepared.normalizer,
-            lang=self.config.lang,
-            model=model,
-            window=window,
-            runtime_s=time.perf_counter() - began,
-            resamples=self.config.evaluation.bootstrap,
-        )
-        return report, hypotheses
 
     def epoch_figures(self, loop: Loop) -> dict[str, float]:
         """Loss, WER and CER on the validation split, strict."""

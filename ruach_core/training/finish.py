@@ -25,6 +25,7 @@ from ruach_core.export.parity import ParityRow, check_parity, measure_parity, pa
 from ruach_core.training.checkpoint import Progress, write_folder
 from ruach_core.training.evaluating import Evaluator
 from ruach_core.training.loop import Plan
+from ruach_core.training.measuring import Measurer
 from ruach_core.training.outputs import Outputs
 from ruach_core.training.preparation import DataSource
 from ruach_core.training.randomness import pick
@@ -51,16 +52,16 @@ class ZeroShot:
     """The base model before training.
 
     `deciding_wer` is its strict WER on a few validation clips (it decides the learning rate);
-    `texts` its hypotheses on test clips, by utterance id.
+    `texts` its hypotheses on test clips, by utterance id, found with `beam_size`.
     """
 
     deciding_wer: float
     texts: dict[str, str]
+    beam_size: int
 
 
 def finish(
-    evaluator: Evaluator,
-    plugins: Plugins,
+    measurer: Measurer,
     outputs: Outputs,
     source: DataSource,
     base: ResolvedModel,
@@ -68,16 +69,17 @@ def finish(
     progress: Progress,
     zero_shot: ZeroShot,
 ) -> RunResult:
-    """Report on test, then write the model's folder and its export; `evaluator` has the best model.
+    """Report on test, then write the model's folder and its export; `measurer` has the best model.
 
     Raises:
         UserError: the parity gate refuses the export; the model's folder is written all the same.
     """
+    evaluator, plugins = measurer.evaluator, measurer.plugins
     console, prepared, config = evaluator.console, evaluator.prepared, evaluator.config
     # Without a test split the validation split reports, and says so by its name.
     clips = prepared.test or prepared.validation
     with console.stage(f"Measuring the best model on the {clips[0].split} split"):
-        report, hypotheses = evaluator.report(clips, evaluator.window, model=outputs.model.name)
+        report, hypotheses = measurer.report(clips, model=outputs.model.name)
         plugins.after_evaluate(report)
     # What is published names no folder of this machine.
     base_name = base.directory.name if base.source == "path" else base.name
@@ -135,6 +137,7 @@ def _compare_with_base(
         lang=evaluator.config.lang,
         model=f"{base_name}, zero-shot",
         window="full",
+        beam_size=zero_shot.beam_size,
         runtime_s=0.0,
         resamples=evaluator.config.evaluation.bootstrap,
     )

@@ -282,9 +282,11 @@ class Loop:
         progress.epoch += 1
         mean_loss = progress.loss_sum / max(1, progress.n_tokens)
         self._log({**figures, "epoch": float(progress.epoch)}, train_loss=round(mean_loss, 4))
-        metric = figures[f"eval_{self._plan.config.evaluation.metric}"]
-        if metric < progress.best_metric:
-            progress.best_metric, progress.best_epoch = metric, progress.epoch
+        reached = figures[f"eval_{self._plan.config.evaluation.metric}"], figures["eval_loss"]
+        # A few validation clips often tie in WER; the loss tells such epochs apart.
+        if reached < (progress.best_metric, progress.best_loss):
+            progress.best_metric, progress.best_loss = reached
+            progress.best_epoch = progress.epoch
             progress.epochs_without_gain = 0
             assert self.best_dir is not None  # just set
             write_weights(self.best_dir, self._raw_model)

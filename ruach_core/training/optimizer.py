@@ -45,8 +45,12 @@ def default_batch_size(n_train: int) -> int:
 
 
 def default_epochs(n_train: int) -> int:
-    """Passes over the data at most: many where one pass is few updates."""
-    for limit, epochs in ((4_000, 12), (16_000, 8)):
+    """Passes over the data at most: many where one pass is few updates.
+
+    The learning rate falls to zero over them, so more than early stopping will leave to the run
+    would end it in the middle of the fall.
+    """
+    for limit, epochs in ((300, 12), (16_000, 8)):
         if n_train <= limit:
             return epochs
     return 5

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from ruach_core.config import RunConfig
@@ -19,6 +20,7 @@ from ruach_core.training.evaluating import Evaluator
 from ruach_core.training.finish import RunResult, ZeroShot, finish
 from ruach_core.training.language import blend_language_embedding
 from ruach_core.training.loop import Loop, Plan
+from ruach_core.training.measuring import Measurer
 from ruach_core.training.optimizer import (
     default_batch_size,
     default_epochs,
@@ -42,8 +44,9 @@ if TYPE_CHECKING:
 WITHOUT_PACK = (
     "No language pack: core's safe normaliser serves (Unicode form, invisible characters, white "
     "space; case and punctuation folded for scoring). A pack would add the alphabet that "
-    "transcripts are checked against, the spelling variants that a fair WER forgives, numbers as words, and "
-    "how apostrophes and punctuation are written; ruach langs new {lang} --from-data DIR makes one"
+    "transcripts are checked against, the spelling variants that a fair WER forgives, numbers as "
+    "words, and how apostrophes and punctuation are written; ruach langs new {lang} --from-data "
+    "DIR makes one"
 )
 
 
@@ -86,8 +89,9 @@ def train(
         blend_language_embedding(model, prepared.tokenizer, token, prepared.heard)
 
     evaluator = Evaluator(config, prepared, model, console)
+    measurer = Measurer(evaluator, plugins, base.directory, outputs.work)
     identity = {"settings": config.digest(), "data": prepared.corpus.fingerprint}
-    zero_shot = _measure_zero_shot(evaluator, outputs, identity, resume=resume)
+    zero_shot = _measure_zero_shot(measurer, outputs, identity, resume=resume)
     plan = _plan(config, prepared, outputs, identity, evaluator, zero_shot)
     loop = Loop(model, plan, console)
     _show_first_batch(loop, plan, prepared, console)
@@ -97,7 +101,7 @@ def train(
     load_weights(loop.best_dir, model)
     for line in epoch_table(loop.progress.history, loop.progress.best_epoch):
         console.line(line)
-    return finish(evaluator, plugins, outputs, source, base, plan, loop.progress, zero_shot)
+    return finish(measurer, outputs, source, base, plan, loop.progress, zero_shot)
 
 
 def _require_train_extra() -> None:
@@ -124,7 +128,7 @@ def _because(reason: str) -> str:
 
 
 def _measure_zero_shot(
-    evaluator: Evaluator, outputs: Outputs, identity: dict[str, str], *, resume: bool
+    measurer: Measurer, outputs: Outputs, identity: dict[str, str], *, resume: bool
 ) -> ZeroShot:
     """Decode with the base model before it changes; a resumed run reads what was found then."""
     if resume and outputs.zero_shot.is_file():
@@ -132,18 +136,22 @@ def _measure_zero_shot(
         if any(outputs.checkpoints.iterdir()):
             check_identity(outputs.work, saved["identity"], identity)
         if saved["identity"] == identity:
-            return ZeroShot(saved["deciding_wer"], saved["texts"])
+            return ZeroShot(saved["deciding_wer"], saved["texts"], saved["beam_size"])
+    evaluator = measurer.evaluator
     config, console = evaluator.config, evaluator.console
     texts: dict[str, str] = {}
+    beam_size = config.evaluation.beam_size
     with console.stage("Measuring the base model as it is (zero-shot, 30 s window)"):
         deciding_wer = evaluator.zero_shot_wer()
         clips = pick(evaluator.prepared.test, config.evaluation.zero_shot_clips, seed=config.seed)
         if clips:
-            hypotheses = evaluator.decode(clips, "full", title="zero-shot test")
-            texts = {h.utterance_id: h.text for h in hypotheses}
-    saved = {"identity": identity, "deciding_wer": deciding_wer, "texts": texts}
+            decoded = measurer.decode(clips, "full", title="zero-shot test")
+            texts = {h.utterance_id: h.text for h in decoded.hypotheses}
+            beam_size = decoded.beam_size
+    zero_shot = ZeroShot(deciding_wer, texts, beam_size)
+    saved = {"identity": identity, **asdict(zero_shot)}
     write_text(outputs.zero_shot, json.dumps(saved, ensure_ascii=False))
-    return ZeroShot(deciding_wer, texts)
+    return zero_shot
 
 
 def _plan(

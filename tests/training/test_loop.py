@@ -108,10 +108,21 @@ def test_patience(setting):
         **{"training.epochs": 6, "training.patience": 3},
     )
     progress = loop.run()
-    assert progress.epoch == 5  # a tie is no improvement, so the sixth isn't reached
+    assert progress.epoch == 5  # a tie in WER and loss is no improvement, so the sixth isn't reached
     assert progress.best_epoch == 2
     assert progress.best_metric == 0.5
     assert [p.name for p in setting.checkpoints.glob("best-*")] == ["best-2"]
+
+
+def test_a_tie_is_broken_by_the_loss(setting):
+    losses = (2.0, 1.0, 1.5)
+    loop = setting.loop(
+        evaluate=lambda loop: {"eval_wer": 0.5, "eval_cer": 0.5,
+                               "eval_loss": losses[loop.progress.epoch]},
+        **{"training.epochs": 3},
+    )  # fmt: skip
+    progress = loop.run()
+    assert (progress.best_epoch, progress.best_loss) == (2, 1.0)
 
 
 def test_patience_counts_from_the_last_gain(setting):

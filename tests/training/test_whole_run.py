@@ -76,6 +76,7 @@ def test_run_json_tells_programs_what_they_need(whole_run):
     assert record["test"]["n_utterances"] == 3
     assert record["test"]["split"] == "test"
     assert record["zero_shot"]["window"] == "full"
+    assert record["test"]["beam_size"] == record["zero_shot"]["beam_size"] == 5
     assert {(row["window"], row["n_utterances"]) for row in record["parity"]} == {
         ("trim", 3), ("full", 3),
     }  # fmt: skip
@@ -106,6 +107,7 @@ def test_card_says_what_it_is(whole_run):
         assert "tones" in card
         assert whole_run.record["data"]["fingerprint"] in card
         assert "| window | computed in |" in card
+        assert "| beam 5 |" in card
 
 
 def test_set_aside_is_a_table_even_when_empty(whole_run):

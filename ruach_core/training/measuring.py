@@ -1,0 +1,119 @@
+"""Measuring a model on test as people will use it: through CTranslate2, with its beam.
+
+Epochs are compared by greedy decoding in torch, which is quick. What a report says of a model is
+what `ruach transcribe` and faster-whisper do with it: a beam search. On small data the difference
+is large, since a model that has learnt its clips by heart is too sure of its first guess.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ruach_core.evaluation.ct2_decode import Ct2Recognizer, Window
+from ruach_core.evaluation.device import usable_device
+from ruach_core.evaluation.report import build_report
+from ruach_core.export.folder import save_model
+from ruach_core.training.evaluating import Evaluator
+from ruach_core.types import EvalReport, Hypothesis, Utterance
+
+if TYPE_CHECKING:
+    from ruach_core.plugins import Plugins
+
+EXPORTER = "ctranslate2"
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """Hypotheses, the beam that found them, and the seconds that it took."""
+
+    hypotheses: list[Hypothesis]
+    beam_size: int
+    runtime_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Measurer:
+    """Decodes with the evaluator's model as it is now, and reports.
+
+    Attributes:
+        evaluator: has the model, the settings and the data.
+        plugins: bring the exporter.
+        base_dir: the folder that the model began from, for its tokenizer.
+        work: where temporary files go.
+    """
+
+    evaluator: Evaluator
+    plugins: Plugins
+    base_dir: Path
+    work: Path
+
+    def decode(self, utterances: Sequence[Utterance], window: Window, *, title: str) -> Decoded:
+        """Decode with the beam that `evaluation.beam_size` asks for.
+
+        The model is converted to float16 in a temporary folder; on a CPU CTranslate2 computes in
+        float32. A model on a GPU that CTranslate2 can't use is decoded greedily in torch: on the
+        CPU a large one would take hours.
+
+        Args:
+            utterances: clips of at most 30 s.
+            window: `trim` or `full`.
+            title: of the progress bar.
+        """
+        evaluator = self.evaluator
+        device = usable_device("auto")
+        if evaluator.model.device.type == "cuda" and device == "cpu":
+            began = time.perf_counter()
+            hypotheses = evaluator.decode(utterances, window, title=title)
+            return Decoded(hypotheses, 1, time.perf_counter() - began)
+        with tempfile.TemporaryDirectory(dir=self.work, suffix=".tmp") as temporary:
+            recognizer = self._convert(Path(temporary), device)
+            began = time.perf_counter()
+            with evaluator.console.progress(len(utterances), title) as bar:
+                hypotheses = recognizer.decode_utterances(
+                    utterances,
+                    window=window,
+                    batch_s=evaluator.config.evaluation.batch_s,
+                    on_progress=bar.update,
+                )
+        beam_size = evaluator.config.evaluation.beam_size
+        return Decoded(hypotheses, beam_size, time.perf_counter() - began)
+
+    def report(
+        self, utterances: Sequence[Utterance], *, model: str
+    ) -> tuple[EvalReport, list[Hypothesis]]:
+        """Decode in the window that the policy trains for, and report."""
+        evaluator = self.evaluator
+        decoded = self.decode(utterances, evaluator.window, title=f"decode {utterances[0].split}")
+        report = build_report(
+            utterances,
+            decoded.hypotheses,
+            normalizer=evaluator.prepared.normalizer,
+            lang=evaluator.config.lang,
+            model=model,
+            window=evaluator.window,
+            beam_size=decoded.beam_size,
+            runtime_s=decoded.runtime_s,
+            resamples=evaluator.config.evaluation.bootstrap,
+        )
+        return report, decoded.hypotheses
+
+    def _convert(self, folder: Path, device: str) -> Ct2Recognizer:
+        evaluator = self.evaluator
+        saved, converted = folder / "model", folder / EXPORTER
+        saved.mkdir()
+        converted.mkdir()
+        save_model(evaluator.model, self.base_dir, saved)
+        self.plugins.exporter(EXPORTER).export(saved, converted, quantization="float16")
+        return Ct2Recognizer(
+            converted,
+            language=evaluator.prepared.tokens.whisper_language,
+            max_new_tokens=evaluator.prepared.max_new_tokens,
+            window_margin_s=evaluator.config.window.margin_s,
+            beam_size=evaluator.config.evaluation.beam_size,
+            device=device,
+        )
