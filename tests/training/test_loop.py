@@ -108,7 +108,7 @@ def test_patience(setting):
         **{"training.epochs": 6, "training.patience": 3},
     )
     progress = loop.run()
-    assert progress.epoch == 5  # a tie in WER and loss is no improvement, so the sixth isn't reached
+    assert progress.epoch == 5  # a tie, in loss too, is no improvement: the sixth isn't reached
     assert progress.best_epoch == 2
     assert progress.best_metric == 0.5
     assert [p.name for p in setting.checkpoints.glob("best-*")] == ["best-2"]
