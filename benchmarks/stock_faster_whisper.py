@@ -1,7 +1,7 @@
 """Does plain faster-whisper, without any Ruach code, read an export as well as Ruach does?
 
 Decodes a dataset's test split twice in one run, with the same export, compute type and beam: by
-`faster_whisper.WhisperModel` (30 s windows, as everyone uses it) and by Ruach (trimmed windows), and
+`faster_whisper.WhisperModel` (30 s windows, as everyone uses it) and by Ruach (trimmed ones), and
 prints both strict WERs, their difference in points and the clips per second.
 
     python benchmarks/stock_faster_whisper.py models/whisper-mdw-ct2 --lang mdw --data DIR [--json]
