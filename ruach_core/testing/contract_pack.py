@@ -59,6 +59,13 @@ class PackUnderTest:
         declared = self.manifest.options
         return all(value == declared[name].target for name, value in options.items())
 
+    def keeps_defaults(self, options: Mapping[str, str]) -> bool:
+        """Whether the options leave both purposes at their defaults."""
+        declared = self.manifest.options
+        return self.keeps_target(options) and all(
+            value == declared[name].score for name, value in options.items()
+        )
+
 
 @cache
 def load_pack(code: str) -> PackUnderTest:

@@ -26,16 +26,15 @@ def find_slowness(normalizer: TextNormalizer, unit: str) -> str | None:
     """How a line of one unit over and over takes too long, or None where it doesn't.
 
     Args:
-        normalizer: the normaliser.
+        normalizer: the normaliser; it has been used, so that all it needs is built.
         unit: what the line is made of, at least one character.
     """
     short_line, long_line = _repeat(unit, _SHORT), _repeat(unit, _LONG)
-    short = _measure(normalizer, short_line)  # warms up what is built when it is first used
-    if short > _HOPELESS_S:
-        return f"{_SHORT} characters of {unit!r} over and over take {short:.1f} s"
-    long = float("inf")
+    short = long = float("inf")
     for _ in range(_ATTEMPTS):
         short = min(short, _measure(normalizer, short_line))
+        if short > _HOPELESS_S:
+            return f"{_SHORT} characters of {unit!r} over and over take {short:.1f} s"
         long = min(long, _measure(normalizer, long_line))
         if long <= _MAX_RATIO * max(short, _FLOOR_S):
             return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TypeVar
 
 from hypothesis import strategies as st
 
@@ -30,6 +31,10 @@ _REPEATED = (
 _BULK_STEP = 101
 """Of the tens of thousands of ideographs, syllables and the like, one in so many is tried."""
 _CHUNK = 64
+_N_SOME = 20
+"""Of letters and samples, about so many are repeated to long lines."""
+
+_Item = TypeVar("_Item")
 
 
 def options_strategy(manifest: PackManifest) -> st.SearchStrategy[dict[str, str]]:
@@ -109,8 +114,12 @@ def hostile_units(pack: PackUnderTest) -> Iterator[str]:
     for unit in dict.fromkeys((*_REPEATED, *sorted(marks))):
         yield from (unit, f"{letter}{unit}", f"1{unit}")
     yield from (f"{letter}{last}", f"{letter} ", f" {letter}.", "1,234", " '", '" ', "a", "?!")
-    yield from pack.manifest.letters[:: max(1, len(pack.manifest.letters) // 20)]
-    yield from (f"{example.input} " for example in pack.examples)
+    yield from _some(pack.manifest.letters)
+    yield from (f"{example.input} " for example in _some(pack.examples))
+
+
+def _some(items: Sequence[_Item]) -> Sequence[_Item]:
+    return items[:: max(1, len(items) // _N_SOME)]
 
 
 def word_letters(manifest: PackManifest) -> Sequence[str]:

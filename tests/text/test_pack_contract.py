@@ -10,6 +10,7 @@ import pytest
 
 from ruach_core.errors import PluginError
 from ruach_core.testing import LanguagePackContract
+from ruach_core.testing.contract_pack import build_backend, find_source
 from ruach_core.testing.plugins import site_on_path, write_pack
 
 HOOKS = """
@@ -213,6 +214,20 @@ def test_a_faulty_wheel_fails(site: Path, tmp_path: Path, code: str, fault: dict
     write_source(site, code, **fault)
     with pytest.raises(AssertionError):
         run_rule(code, "test_manifest_is_valid_in_the_wheel", tmp_path / "work")
+
+
+def test_the_source_is_found_from_the_package_or_from_the_tests(tmp_path: Path) -> None:
+    source = tmp_path / "ruach-lang-qeg"
+    (source / "tests").mkdir(parents=True)
+    text = PYPROJECT.format(code="qeg", point="qeg", exclude="")
+    (source / "pyproject.toml").write_text(text, encoding="utf-8")
+    installed = tmp_path / "site-packages" / "ruach_lang_qeg" / "pack.toml"
+    test = source / "tests" / "test_qeg.py"
+    assert find_source("Ruach_Lang.qeg", installed, test) == source
+    assert find_source("ruach-lang-qeg", source / "src" / "ruach_lang_qeg" / "pack.toml") == source
+    assert find_source("ruach-lang-qeg", installed) is None
+    assert find_source("ruach-lang-other", test) is None
+    assert build_backend(source) == "hatchling.build"
 
 
 def test_a_sample_without_its_clips_fails(site: Path, tmp_path: Path) -> None:
