@@ -24,6 +24,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from ruach_core.text.unicode import REPLACEMENT
 from ruach_core.types import ErrorRate
 
 Unit = Literal["word", "character"]
@@ -38,8 +39,6 @@ LOOP_WORD_REPEATS = 4
 LOOP_CHARACTER_REPEATS = 8
 LOOP_MAX_UNIT = 10
 LOOP_COMPRESSION_RATIO = 2.4
-
-REPLACEMENT_CHARACTER = "\ufffd"
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +211,7 @@ def loop_rate(hypotheses: Sequence[str], references: Sequence[str] | None = None
 
 def replacement_rate(hypotheses: Sequence[str]) -> float:
     """Share of hypotheses with U+FFFD: bytes that the model wrote but that aren't a character."""
-    broken = sum(REPLACEMENT_CHARACTER in hypothesis for hypothesis in hypotheses)
+    broken = sum(REPLACEMENT in hypothesis for hypothesis in hypotheses)
     return broken / max(1, len(hypotheses))
 
 

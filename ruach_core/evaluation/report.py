@@ -24,6 +24,7 @@ from ruach_core.evaluation.metrics import (
     loop_rate,
     replacement_rate,
 )
+from ruach_core.text.unicode import REPLACEMENT
 from ruach_core.types import (
     ErrorRate,
     EvalReport,
@@ -115,6 +116,7 @@ def build_report(
         normalizer=normalizer.name,
         metrics=tuple(metric.compute(*strict) for metric in metrics),
         beam_size=beam_size,
+        n_replacements=sum(text.count(REPLACEMENT) for text in texts),
     )
 
 
@@ -174,7 +176,7 @@ def report_lines(report: EvalReport) -> list[str]:
         f"words: {words.hits} right, {words.substitutions} substituted, {words.deletions} deleted, "
         f"{words.insertions} inserted",
         f"loops in {percent(report.loop_rate)} of the clips, broken characters in "
-        f"{percent(report.replacement_rate)}",
+        f"{percent(report.replacement_rate)} ({report.n_replacements} in all)",
         f"{report.runtime_s:.1f} s, {speed:.1f} clips a second; normalizer {report.normalizer}",
     ]
     lines.extend(f"{metric.name} {metric.value:.4g}" for metric in report.metrics)

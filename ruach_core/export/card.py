@@ -209,7 +209,8 @@ def _reading_note(record: RunRecord) -> str:
         "In brackets: 95 % bootstrap interval over clips. *Strict* compares the text as the model "
         "is taught to write it; *folded* also treats spelling variants, punctuation and case that "
         f"are one word to a reader as equal. Normaliser: {record.report.normalizer}. "
-        f"Repetition loops in {percent(record.report.loop_rate)} of the clips."
+        f"Repetition loops in {percent(record.report.loop_rate)} of the clips, "
+        f"{record.report.n_replacements} broken characters (U+FFFD) in all."
     )
     if record.report.split != "test":
         note += " There was no test split: this is the split that chose the best epoch, so the "

@@ -64,6 +64,7 @@ def test_report_has_strict_and_folded_rates() -> None:
     assert report.cer_folded.rate < report.cer.rate
     assert report.loop_rate == pytest.approx(1 / 3)
     assert report.replacement_rate == pytest.approx(1 / 3)
+    assert report.n_replacements == "".join(HYPOTHESES).count("\ufffd") > 0
 
 
 def test_report_takes_hypotheses_by_id_and_refuses_others() -> None:
