@@ -263,8 +263,9 @@ class EvalReport:
     `wer` and `cer` are strict (compare the `target` forms); `wer_folded` and `cer_folded` compare
     the `score` forms. `loop_rate` is the share of hypotheses with a repetition loop;
     `metrics` are those of plugins, beside wer and cer, on the strict forms. `beam_size` is how many
-    hypotheses decoding kept at each step; 1 is greedy. `replacement_rate` is the share of hypotheses
-    with broken characters (U+FFFD: a letter's last token never came), `n_replacements` their number.
+    hypotheses decoding kept at each step; 1 is greedy. `replacement_rate` is the share of
+    hypotheses with broken characters (U+FFFD: a letter's last token never came), `n_replacements`
+    the number of such characters.
     """
 
     lang: str

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ruach_core.evaluation.ct2_decode import Ct2Recognizer, Window
-from ruach_core.evaluation.metrics import REPLACEMENT_CHARACTER
 from ruach_core.features import HOP_LENGTH, FloatArray
+from ruach_core.text.unicode import REPLACEMENT
 from ruach_core.types import SAMPLING_RATE, TextTokenizer
 
 _POSITIONS_PER_SECOND = 50
@@ -70,7 +70,7 @@ def group_words(ids: Sequence[int], tokenizer: TextTokenizer) -> list[tuple[str,
     first = 0
     for last in range(1, len(ids) + 1):
         piece = tokenizer.decode(ids[first:last])
-        if piece.endswith(REPLACEMENT_CHARACTER) and last < len(ids):
+        if piece.endswith(REPLACEMENT) and last < len(ids):
             continue
         is_new = not words or piece[:1].isspace() or words[-1][0][-1:].isspace()
         if is_new:
