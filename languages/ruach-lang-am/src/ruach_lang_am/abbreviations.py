@@ -18,7 +18,6 @@ from ruach_lang_am.clitics import attach, enclitic_pattern, prefix_pattern
 
 _PACKAGE = "ruach_lang_am"
 _SIXTH_ORDER = 5  # as an offset from the first
-_LONGEST_ENDING = 6
 _LONGEST = 40
 """Longer tokens are no abbreviations; the bound keeps each token's cost small."""
 
@@ -27,6 +26,15 @@ _TOKEN = re.compile(f"{_START}[{LETTERS}]++(?:[./][{LETTERS}]++)++(\\.(?!\\.))?"
 _SPACED = re.compile(f"{_START}([{LETTERS}]{{1,5}})\\. ([{LETTERS}])(?=\\.|[^{LETTERS}./]|$)")
 _SENTENCE_END = re.compile("[\"'»”›’)\\]]*$")
 _PLURAL = re.compile(f"ዎ?[ችቹቿቻ][{LETTERS}]{{0,4}}")
+_YOURS = re.compile(f"[ህሽዎ]{enclitic_pattern()}?")
+# What may follow the last consonant by its order: ቤቱ, ቤታችን, ቤቴ, ቤቶች, ቤቷ.
+_ENDINGS = {
+    1: re.compile(f"{enclitic_pattern()}?"),
+    3: re.compile(f"(?:ችን|ችሁ|ቸው){enclitic_pattern()}?"),
+    4: re.compile(f"{enclitic_pattern()}?"),
+    6: re.compile(f"[ችቹቿቻ][{LETTERS}]{{0,4}}"),
+    7: re.compile(f"{enclitic_pattern()}?"),
+}
 _ENCLITIC_END = re.compile(f"{enclitic_pattern()}$")
 _DIGIT = re.compile(f"[0-9{NUMERALS}]")
 _LETTER_OR_DIGIT = re.compile(f"[{LETTERS}0-9]")
@@ -121,16 +129,22 @@ def _match_last(abbreviation: _Abbreviation, last: str, *, fold: bool) -> str | 
     tail = last[len(short) - 1 :]
     if not is_same_end or not tail or folded[: len(short) - 1] != short[:-1]:
         return None
+    if ord(tail[0]) & ~7 != ord(abbreviation.long[-1]) & ~7 or tail[0] == abbreviation.long[-1]:
+        return None
     return _inflect(abbreviation.long, tail)
 
 
 def _inflect(long: str, tail: str) -> str | None:
     """The long form with an ending: an article, a plural, a possessive, an enclitic."""
     base = ord(long[-1]) & ~7
-    if tail and ord(long[-1]) - base == _SIXTH_ORDER and base < ord(tail[0]) < base + 8:
-        return long[:-1] + tail if len(tail) <= _LONGEST_ENDING else None
+    if tail and ord(long[-1]) - base == _SIXTH_ORDER and tail[0] != long[-1]:
+        ending = _ENDINGS.get(ord(tail[0]) - base)
+        if ending is not None and ending.fullmatch(tail, 1):
+            return long[:-1] + tail
     inflected = attach(long, tail)
-    return long + tail if inflected is None and _PLURAL.fullmatch(tail) else inflected
+    if inflected is None and (_PLURAL.fullmatch(tail) or _YOURS.fullmatch(tail)):
+        return long + tail
+    return inflected
 
 
 def _expand_name(parts: tuple[str, ...]) -> str | None:

@@ -44,12 +44,14 @@ def attach(word: str, tail: str, *, plural: str = "") -> str | None:
         return plural + tail[1:]
     base = ord(word[-1]) & ~7
     if ord(word[-1]) - base != _SIXTH:
+        if _is_ending(tail, "ቱ"):  # 20ቱ: after a vowel the article is ው
+            return f"{word}ው{tail[1:]}"
         return word + tail if _is_ending(tail, "ውዋ") else None
     if _is_ending(tail, chr(base + _U) + chr(base + _WA) + word[-1], chr(base + _A)):
         return word[:-1] + tail
     if _is_ending(tail, "ውዋ"):
         return word[:-1] + chr(base + _ARTICLES[tail[0]]) + tail[1:]
-    return None
+    return word + tail if _is_ending(tail, "ቱ") else None  # 10ቱ ቃላት
 
 
 _PLURAL = re.compile(f"ዎ[ችቹቿቻ][{LETTERS}]{{0,4}}")
