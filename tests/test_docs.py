@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shlex
-import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,8 +13,6 @@ import pytest
 
 from ruach_core.cli import cli
 from ruach_core.config import RunConfig, build_config, read_config_file, setting_names
-from ruach_core.pack_check import check_pack
-from ruach_core.packs import find_pack
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = sorted(
@@ -208,34 +205,3 @@ def test_the_readme_states_the_defaults() -> None:
     assert config.training.checkpoint_minutes == 10
     assert config.dataset.validation_share == 0.1
     assert config.dataset.max_duration_s == 30
-
-
-def test_the_pack_of_the_guide_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The files of docs/your-language.md, as pip would install them, pass `ruach langs check`."""
-    text = (ROOT / "docs" / "your-language.md").read_text(encoding="utf-8")
-    files = dict(re.findall(r"^## (\S+\.\w+)$.*?^```\w+\n(.*?)^```", text, re.M | re.S))
-    assert len(files) == 5
-    project = tomllib.loads(files.pop("pyproject.toml"))["project"]
-    for name, content in {"src/ruach_lang_ti/__init__.py": "", **files}.items():
-        target = tmp_path / name.removeprefix("src/")
-        target.parent.mkdir(exist_ok=True)
-        target.write_text(content, encoding="utf-8")
-    metadata = tmp_path / f"ruach_lang_ti-{project['version']}.dist-info"
-    metadata.mkdir()
-    (metadata / "METADATA").write_text(
-        f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n",
-        encoding="utf-8",
-    )
-    points = project["entry-points"]["ruach.languages"]
-    lines = [f"{name} = {value}" for name, value in points.items()]
-    (metadata / "entry_points.txt").write_text(
-        "\n".join(["[ruach.languages]", *lines]) + "\n", encoding="utf-8"
-    )
-    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
-    try:
-        results = list(check_pack(find_pack("ti")))
-    finally:
-        for module in [name for name in sys.modules if name.startswith("ruach_lang_ti")]:
-            del sys.modules[module]
-    assert [problem for result in results for problem in result.problems] == []
-    assert {result.check for result in results} >= {"manifest", "import", "samples"}
