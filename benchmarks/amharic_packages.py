@@ -22,7 +22,7 @@ from pathlib import Path
 from amharic_peers.checks import Check, count_equal, read_checks, read_pairs, run_checks
 from amharic_peers.environments import NotInstalledError, Process, ensure_environment
 from amharic_peers.packages import OURS, Peer, find_peers
-from amharic_peers.speed import Speed, build_transcripts, measure
+from amharic_peers.speed import KINDS, Speed, build_transcripts, measure
 
 TRANSCRIPTS, ROUNDS = 20_000, 5
 QUICK_TRANSCRIPTS, QUICK_ROUNDS = 1_000, 2
@@ -39,17 +39,15 @@ class Row:
     problem: str | None = None
     checks: dict[int, bool] = field(default_factory=dict)
     pairs: int = 0
-    plain: Speed | None = None
-    punctuated: Speed | None = None
+    speeds: dict[str, Speed] = field(default_factory=dict)
 
     def to_dict(self) -> dict:
-        speeds = {"plain": self.plain, "punctuated": self.punctuated}
         return {
             "name": self.name, "version": self.version, "call": self.call, "note": self.note,
             "problem": self.problem, "checks": self.checks,
             "n_checks_ok": sum(self.checks.values()), "n_pairs_equal": self.pairs,
-            "per_minute": {k: s and round(s.per_minute) for k, s in speeds.items()},
-            "ours_is_times_as_fast": {k: s and round(s.ratio, 2) for k, s in speeds.items()},
+            "per_minute": {k: round(s.per_minute) for k, s in self.speeds.items()},
+            "ours_is_times_as_fast": {k: round(s.ratio, 2) for k, s in self.speeds.items()},
         }  # fmt: skip
 
 
@@ -105,23 +103,22 @@ def compare(arguments: argparse.Namespace, folder: Path) -> dict:
         if row.problem is None:
             row.checks = run_checks(checks, processes[row.name].normalize)
             row.pairs = count_equal(pairs, processes[row.name].normalize)
-    for kind in ("plain", "punctuated"):
+    for kind in KINDS:
         print(f"timing, {kind}", file=sys.stderr)
-        texts = build_transcripts(n, punctuated=kind == "punctuated")
+        texts = build_transcripts(n, kind)
         per_minute, speeds = measure(ours, processes, texts, rounds=rounds)
-        setattr(own_row, kind, Speed(per_minute, 1.0))
+        own_row.speeds[kind] = Speed(per_minute, 1.0)
         for row in rows:
-            setattr(row, kind, speeds.get(row.name))
+            row.speeds |= {kind: speeds[row.name]} if row.name in speeds else {}
     for process in (ours, *processes.values()):
         process.close()
     return {
         "n_transcripts": n,
         "rounds": rounds,
         "n_pairs": len(pairs),
-        "checks": {str(c.number): [] for c in checks}
-        | {
+        "checks": {
             str(number): [c.show() for c in checks if c.number == number]
-            for number in {c.number for c in checks}
+            for number in sorted({c.number for c in checks})
         },
         "packages": [row.to_dict() for row in (own_row, *rows)],
     }
@@ -137,20 +134,22 @@ def to_markdown(result: dict) -> str:
         lines.append(f"| {number} | {'; '.join(shown)} | {' | '.join(marks)} |")
     totals = [f"**{p['n_checks_ok']}**" for p in packages]
     lines += [f"| | **held, of {len(result['checks'])}** | {' | '.join(totals)} |", ""]
-    lines.append(
-        f"| package | version | checks held | pairs made one, of {result['n_pairs']} "
-        "| transcripts a minute, words alone | ours is | transcripts a minute, with ፣ and ። "
-        "| ours is |"
-    )
-    lines.append("|" + "---|" * 8)
+    pairs = f"pairs made one, of {result['n_pairs']}"
+    lines.append(f"| package | version | called | checks held | {pairs} |")
+    lines.append("|" + "---|" * 5)
     for p in result["packages"]:
-        if p["problem"]:
-            lines.append(f"| {p['name']} | {p['version']} | {p['problem']} | | | | | |")
-            continue
-        cells = [p["name"], p["version"], f"{p['n_checks_ok']}", f"{p['n_pairs_equal']}"]
-        for kind in ("plain", "punctuated"):
+        called = p["problem"] or f"`{p['call']}`" + (f"; {p['note']}" if p["note"] else "")
+        counts = ["", ""] if p["problem"] else [p["n_checks_ok"], p["n_pairs_equal"]]
+        cells = [p["name"], p["version"], called, *counts]
+        lines.append(f"| {' | '.join(map(str, cells))} |")
+    heads = [f"a minute, {shown} | ours is" for shown in KINDS.values()]
+    lines += ["", f"| package | {' | '.join(heads)} |", "|" + "---|" * (1 + 2 * len(KINDS))]
+    for p in packages:
+        cells = [p["name"]]
+        for kind in KINDS:
             ratio = p["ours_is_times_as_fast"][kind]
-            cells += [f"{p['per_minute'][kind]:,}", "" if p["name"] == OURS else f"{ratio:.1f} ×"]
+            shown = "" if p["name"] == OURS else f"{ratio:.2f} ×"
+            cells += [f"{p['per_minute'][kind]:,}", shown]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 

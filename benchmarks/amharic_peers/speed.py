@@ -15,6 +15,13 @@ _SENTENCES = _ROOT / "languages" / "ruach-lang-am" / "scripts" / "sample_sentenc
 _LETTERS = 60
 _MINUTE_S = 60
 
+KINDS = {
+    "words": "words alone",
+    "marks": "with ፣ and ።",
+    "numbers": "with a number and an abbreviation too",
+}
+"""Kinds of transcripts, and what the tables call them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Speed:
@@ -30,13 +37,13 @@ class Speed:
     ratio: float
 
 
-def build_transcripts(n: int, *, punctuated: bool, seed: int = 0) -> list[str]:
+def build_transcripts(n: int, kind: str, *, seed: int = 0) -> list[str]:
     """Transcripts of about 60 letters out of the pack's sample sentences.
 
     Args:
         n: how many.
-        punctuated: ፣ between the sentences and ። after the last, as an editor writes; otherwise
-            words and spaces alone.
+        kind: one of `KINDS`: "words" is words and spaces; "marks" has ፣ between the sentences and
+            ። after the last, as an editor writes; "numbers" begins with a year or an amount.
         seed: the same seed gives the same transcripts.
     """
     chosen = random.Random(seed)
@@ -46,14 +53,21 @@ def build_transcripts(n: int, *, punctuated: bool, seed: int = 0) -> list[str]:
         for line in path.read_text(encoding="utf-8").splitlines()
         if line.strip()
     ]
-    transcripts = []
-    for _ in range(n):
-        parts: list[str] = []
-        # Words without spaces: the sample's sentences have a dozen letters or so.
-        while sum(len(part.replace(" ", "")) for part in parts) < _LETTERS - 5:
-            parts.append(chosen.choice(sentences))
-        transcripts.append("፣ ".join(parts) + "።" if punctuated else " ".join(parts))
-    return transcripts
+    return [_build_transcript(sentences, kind, chosen) for _ in range(n)]
+
+
+def _build_transcript(sentences: Sequence[str], kind: str, chosen: random.Random) -> str:
+    parts: list[str] = []
+    # Letters without spaces; a sentence of the sample has a dozen or so.
+    while sum(len(part.replace(" ", "")) for part in parts) < _LETTERS - 5:
+        parts.append(chosen.choice(sentences))
+    if kind == "words":
+        return " ".join(parts)
+    text = "፣ ".join(parts) + "።"
+    if kind == "marks":
+        return text
+    number = chosen.randrange(1, 10_000)
+    return f"{chosen.choice((f'በ{number} ዓ.ም.', f'ዶ/ር አበበ {number} ብር'))} {text}"
 
 
 def measure(
