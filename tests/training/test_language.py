@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import ruach_lang_qaa
 
+from ruach_core.cli import main
 from ruach_core.config import build_config
 from ruach_core.errors import UserError
 from ruach_core.manifest import WHISPER_LANGUAGES
@@ -100,7 +101,7 @@ def test_blended_row_is_the_weighted_sum_and_the_output_layer_shares_it(heard):
 
 
 @pytest.mark.slow
-def test_training_without_a_pack(ruach):
+def test_training_without_a_pack(ruach, capsys):
     finished = ruach.run(
         "--no-pack", "--data", str(SAMPLE), "--epochs", "1", "--training.learning_rate", "1e-3",
         "--training.precision", "float32", "--language-init", "detect", lang="xyz",
@@ -117,6 +118,12 @@ def test_training_without_a_pack(ruach):
     card = (ruach.models / "whisper-xyz-ct2" / "README.md").read_text(encoding="utf-8")
     assert "without a language pack" in card
     assert "hears most" in card
+    # Evaluating it needs no flag: the model says that there was no pack.
+    export = str(ruach.models / "whisper-xyz-ct2")
+    assert main(["evaluate", export, "--data", str(SAMPLE), "--compute-type", "float32"]) == 0
+    said = capsys.readouterr().out
+    assert "borrowed for xyz (what Whisper hears most" in said
+    assert "normalizer core" in said
 
 
 def test_language_without_a_pack_is_one_line(ruach):
