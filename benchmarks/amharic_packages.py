@@ -138,7 +138,8 @@ def to_markdown(result: dict) -> str:
     lines.append(f"| package | version | called | checks held | {pairs} |")
     lines.append("|" + "---|" * 5)
     for p in result["packages"]:
-        called = p["problem"] or f"`{p['call']}`" + (f"; {p['note']}" if p["note"] else "")
+        call = f"`{p['call']}`" if "(" in p["call"] else p["call"]
+        called = p["problem"] or "; ".join(filter(None, [call, p["note"]]))
         counts = ["", ""] if p["problem"] else [p["n_checks_ok"], p["n_pairs_equal"]]
         cells = [p["name"], p["version"], called, *counts]
         lines.append(f"| {' | '.join(map(str, cells))} |")
