@@ -50,7 +50,7 @@ CONTEXT = 64
 
 _DASHES = "\\-\u2010-\u2015\u2212"
 _SEPARATORS = f".,:/'’_+*×=^~\u066b\u066c፡፥{_DASHES}"
-_RAISED = "\u00b2\u00b3\u00b9\u00bc-\u00be\u2070-\u2089\u2150-\u215e"  # 10², 2½
+_RAISED = "\u00b2\u00b3\u00b9\u00bc-\u00be\u2070\u2074-\u2079\u2080-\u2089\u2150-\u215e"  # 10², 2½
 
 # A sign counts where a word could start: not in COVID-19, 2+3 or ም-5.
 _SIGN = "(?:(?<![^\\s(\\[{\"'«“‹])[+\\-\u2212])?"
