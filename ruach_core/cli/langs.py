@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,7 +15,7 @@ from ruach_core.cli.langs_diff import langs_diff
 from ruach_core.cli.langs_new import langs_new
 from ruach_core.cli.language import parse_options
 from ruach_core.cli.table import format_table
-from ruach_core.errors import DataError
+from ruach_core.cli.text_input import read_lines
 from ruach_core.packs import MANIFEST_NAME, PackRecord, find_pack, find_packs
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from ruach_core.types import Purpose, TextNormalizer
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="Write JSON.")
-_BYTE_ORDER_MARK = "\ufeff"
 
 
 @click.group()
@@ -135,23 +134,10 @@ def langs_normalize(
         # The bytes that the shell gave, whatever encoding the locale took them for.
         lines: Iterator[str] = iter([os.fsencode(text).decode("utf-8", "replace")])
     else:
-        lines = _read_lines(sys.stdin.buffer)
+        lines = read_lines(sys.stdin.buffer, "standard input")
     for line in lines:
         output.write(_normalize_line(line, normalizer, purpose))
         output.flush()
-
-
-def _read_lines(stream: BinaryIO) -> Iterator[str]:
-    """Lines of UTF-8 text, ended by LF or CR LF and by nothing else that Unicode calls a line."""
-    for number, raw in enumerate(stream, start=1):
-        try:
-            line = raw.removesuffix(b"\n").removesuffix(b"\r").decode("utf-8")
-        except UnicodeDecodeError as error:
-            raise DataError(
-                f"standard input line {number}: not UTF-8 at byte {error.start}; "
-                "convert the text, for example with iconv"
-            ) from error
-        yield line.removeprefix(_BYTE_ORDER_MARK) if number == 1 else line
 
 
 def _normalize_line(line: str, normalizer: TextNormalizer, purpose: Purpose) -> bytes:

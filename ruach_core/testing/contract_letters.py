@@ -50,6 +50,7 @@ class LetterComparison:
                     self._needed.setdefault(cluster.base, set()).add(cluster.marks)
         repairs: dict[_Pattern, _Pattern] = {}
         for repair in manifest.repairs:
+            assert self._split(repair.letter), f"[[repairs]] {repair.letter!a}: not a letter"
             if len(repair.letter.upper()) == len(repair.letter):
                 capital = self._split(repair.letter.upper())
                 repairs[capital] = self._split(repair.becomes.upper())

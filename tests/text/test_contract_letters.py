@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ruach_core.manifest import PackManifest
+from ruach_core.manifest import PackManifest, PackRepair
 from ruach_core.testing.contract_letters import LetterComparison
 from ruach_core.testing.plugins import PACK_TOML
 
@@ -94,3 +94,9 @@ def test_only_an_option_may_drop_case_and_marks_of_letters(
 ) -> None:
     assert said in (STRICT.find_fault(before, after) or "")
     assert LENIENT.find_fault(before, after) is None
+
+
+def test_repair_of_a_mark_alone_is_refused() -> None:
+    mark = PackRepair(letter="\u0329", becomes="", why="a wrong encoding")
+    with pytest.raises(AssertionError, match="not a letter"):
+        LetterComparison(manifest("a-z").model_copy(update={"repairs": [mark]}))
