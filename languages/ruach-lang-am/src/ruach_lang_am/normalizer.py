@@ -8,7 +8,7 @@ with its source, are in the folder `tables`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from importlib.metadata import version
 
@@ -28,6 +28,7 @@ from ruach_core.text.normalization import (
     unicode_form,
 )
 from ruach_core.text.numerals import shield_numerals
+from ruach_core.text.plain_words import plain_words_shortcut
 from ruach_core.text.tables import read_table
 from ruach_lang_am.abbreviations import expand_abbreviations
 from ruach_lang_am.lookalikes import PREFIXES, repair_pe, repair_zero
@@ -74,6 +75,8 @@ def _build(
         name=f"{_DISTRIBUTION} {version(_DISTRIBUTION)}{f' ({changed})' if changed else ''}",
         target=target,
         score=target + folds,
+        # Levelling changes whole words of a plain text.
+        shortcut=None if levels else plain_text_shortcut(folds_sixth=folds_sixth),
     )
 
 
@@ -114,9 +117,9 @@ def fold_rules(
         fold_case("NFC"),
         join_initials(),
         *_strip_punctuation(reads_numbers),
-        # Joined initials can bring the letters of this repair together.
-        repair_pe(),
         fold_homophones(),
+        # Joined initials can bring its letters together, and the fold can spell a prefix.
+        repair_pe(),
         compose,
         # Again after levelling: ሺዋ has become ሺህዋ.
         *((level_number_variants(), compose) if levels else ()),
@@ -140,14 +143,29 @@ def _strip_punctuation(reads_numbers: bool) -> tuple[Rule, ...]:
     return (*read_signed_numbers(), *shield_numerals(rules, find=find_all_numerals))
 
 
+def plain_text_shortcut(*, folds_sixth: bool = False) -> Callable[[str], str | None]:
+    """All that the `score` chain does to letters, one space apart, with plain marks after words.
+
+    Args:
+        folds_sixth: as for `fold_rules`.
+    """
+    return plain_words_shortcut(
+        _homophones(),
+        before=[("ኘ", repair_pe())],
+        after=[("ኘ", repair_pe()), ("ዋ", compose_labialised(folds_sixth=folds_sixth))],
+    )
+
+
 def fold_homophones() -> Rule:
     """Fidel that sound alike, labiovelars and ዉ, by `tables/homophones.tsv`."""
+    return replace_characters("homophones", _homophones())
+
+
+def _homophones() -> dict[str, str]:
     rows = read_table(
         _PACKAGE, "homophones.tsv", columns=("from", "to", "rule", "contested", "source")
     )
-    return replace_characters(
-        "homophones", {letter: row["to"] for row in rows for letter in row["from"]}
-    )
+    return {letter: row["to"] for row in rows for letter in row["from"]}
 
 
 def compose_labialised(*, folds_sixth: bool = False) -> Rule:
