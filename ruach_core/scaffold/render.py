@@ -166,7 +166,11 @@ def _target_rules(choices: Choices) -> tuple[list[str], set[str]]:
         names = ", ".join(show(c) for c, _ in choices.repairs)
         lines += [
             *_comment(f"So is {names}, a letter: declared under [[repairs]] in pack.toml."),
-            f'replace_characters("letter apostrophes", {{{pairs}}}),',
+            "replace_characters(",
+            '    "letter apostrophes",',
+            f"    {{{pairs}}},",
+            '    reason="A letter that is typed for the apostrophe becomes the plain one.",',
+            "),",
         ]
     if choices.accents:
         lines += [
@@ -185,7 +189,12 @@ def _target_rules(choices: Choices) -> tuple[list[str], set[str]]:
         needs.add("replace_pattern")
         lines += [
             *_comment("No space before these marks, as in most of the text."),
-            f'replace_pattern("space before mark", " ([{choices.spacing}]+)(?= |$)", r"\\1"),',
+            "replace_pattern(",
+            '    "space before mark",',
+            f'    " ([{choices.spacing}]+)(?= |$)",',
+            '    r"\\1",',
+            '    reason="A mark stands close to the word before it, as in most of the text.",',
+            "),",
         ]
     return lines, needs
 
@@ -202,7 +211,11 @@ def _score_folds(choices: Choices) -> tuple[list[str], set[str]]:
         needs.add("replace_characters")
         lines += [
             *_comment("Unicode's case folding takes I for the capital of i."),
-            'replace_characters("capitals of i and ı", {"I": "ı", "İ": "i"}),',
+            "replace_characters(",
+            '    "capitals of i and ı",',
+            '    {"I": "ı", "İ": "i"},',
+            '    reason="I is the capital of ı, and İ of i: each counts as its own small letter.",',
+            "),",
         ]
     case = "Case, punctuation" if choices.has_case else "Case (of foreign words), punctuation"
     lines += [

@@ -255,13 +255,15 @@ def _count_rules(review: TextReview, change: LineChange, explanations: Mapping[s
 
 
 def _describe_rules(normalizer: TextNormalizer, purpose: Purpose) -> dict[str, str]:
-    """What is known of each rule: the first line of the docstring of what it is made by."""
+    """What is known of each rule: its reason, or the docstring's first line of what made it."""
     rules = getattr(normalizer, "rules", None)
     found: dict[str, str] = {}
     for rule in rules(purpose) if callable(rules) else ():
         name, apply = getattr(rule, "name", None), getattr(rule, "apply", None)
         if isinstance(name, str) and callable(apply):
-            found.setdefault(name, _describe_function(apply))
+            reason = getattr(rule, "reason", "")
+            told = " ".join(reason.split()) if isinstance(reason, str) else ""
+            found.setdefault(name, told or _describe_function(apply))
     return found
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 
 from ruach_core.text.normalization import (
+    SPACES,
     Rule,
     replace_characters,
     replace_pattern,
@@ -37,12 +38,21 @@ _DASHES = "-\u2010\u2011\u2012\u2013\u2014\u2212"
 
 def strip_gemination_marks() -> Rule:
     """U+135D..U+135F are pedagogical: deleted, never replaced by a space (CLDR am-am_FONIPA)."""
-    return replace_characters("gemination marks", dict.fromkeys(GEMINATION_MARKS, ""))
+    return replace_characters(
+        "gemination marks",
+        dict.fromkeys(GEMINATION_MARKS, ""),
+        reason="Marks of doubled and long sounds are teaching aids of few books: they are removed.",
+    )
 
 
 def strip_tonal_marks() -> Rule:
     """Chant notation deleted, for `score`: as a symbol it would become a space inside a word."""
-    return replace_pattern("tonal marks", f"[{TONAL_MARKS}]", "")
+    return replace_pattern(
+        "tonal marks",
+        f"[{TONAL_MARKS}]",
+        "",
+        reason="Signs of chant are no part of a word's spelling, and are left out for scoring.",
+    )
 
 
 def drop_section_marks() -> Rule:
@@ -51,7 +61,11 @@ def drop_section_marks() -> Rule:
     def apply(text: str) -> str:
         return collapse_spaces(text.replace("፠", " ").replace("፨", " "))
 
-    return Rule("section marks", apply)
+    return Rule(
+        "section marks",
+        apply,
+        "The section ornaments ፠ and ፨ are removed, as nobody reads them out.",
+    )
 
 
 def unify_quotes() -> Rule:
@@ -76,7 +90,11 @@ def unify_quotes() -> Rule:
         text = closing.sub('"', opening.sub('"', text))
         return any_quote.sub('"', text.translate(singles))
 
-    return Rule("quotes", apply)
+    return Rule(
+        "quotes",
+        apply,
+        "Quotation marks of every shape become \" or ', so that one kind is learned.",
+    )
 
 
 def time_colon() -> Rule:
@@ -86,17 +104,30 @@ def time_colon() -> Rule:
         f"(?<=[0-9])፡(?=[0-9])|(?<=[{NUMERALS}])፡(?=[{NUMERALS}])",
         ":",
         needs="፡",
+        reason="Between digits ፡ is the colon of a time of day, and becomes : rather than a space.",
     )
 
 
 def double_colon_stop() -> Rule:
     """Two wordspaces or colons, spaced or not, are a typed ።; `std::vector` is left alone."""
-    return replace_pattern("double colon", "(?!::[A-Za-z_])[፡:](?: ?[፡:])++", "።", needs="፡:")
+    return replace_pattern(
+        "double colon",
+        "(?!::[A-Za-z_])[፡:](?: ?[፡:])++",
+        "።",
+        needs="፡:",
+        reason="Two ፡ or two colons in a row are typed for the full stop, and become ።.",
+    )
 
 
 def preface_colon() -> Rule:
     """`፡-` and `:-` are the typed forms of ፦ U+1366; `:-)` is left alone."""
-    return replace_pattern("preface colon", f"[፡:][{_DASHES}]++(?![()])", "፦", needs="፡:")
+    return replace_pattern(
+        "preface colon",
+        f"[፡:][{_DASHES}]++(?![()])",
+        "፦",
+        needs="፡:",
+        reason="A colon and a dash together are typed for the preface colon, and become ፦.",
+    )
 
 
 def separate_words(*, comma_before_space: bool = False) -> Rule:
@@ -112,7 +143,10 @@ def separate_words(*, comma_before_space: bool = False) -> Rule:
             text = pattern.sub("፣", text)
         return collapse_spaces(text.replace("፡", " "))
 
-    return Rule("wordspace", apply)
+    reason = "The word separator ፡ becomes a space, as words are parted today."
+    if comma_before_space:
+        reason = "The word separator ፡ becomes a space; before a space or the end, it is a comma ፣."
+    return Rule("wordspace", apply, reason)
 
 
 def unify_marks() -> tuple[Rule, ...]:
@@ -124,12 +158,46 @@ def unify_marks() -> tuple[Rule, ...]:
     """
     after_letter = f"(?:(?<=[{LETTERS}{NUMERALS}])|(?<=[{LETTERS}][\"')\\]]))"
     return (
-        replace_characters("question mark", {"፧": "?"}),
-        replace_pattern("comma", f"{after_letter} ?,(?![0-9])", "፣", needs=","),
-        replace_pattern("semicolon", f"{after_letter} ?;", "፤", needs=";"),
-        replace_pattern("division sign", f"(?<=[{LETTERS}]) ?÷(?! ?[0-9])", "፥", needs="÷"),
-        replace_pattern("ellipsis", r"(?:\.{3,}+|\.{0,2}…)[.…]*+", "...", needs=".…"),
-        replace_pattern("double dot", f"(?<=[{LETTERS}])\\.\\.(?!\\.)", ".", needs="."),
+        replace_characters(
+            "question mark",
+            {"፧": "?"},
+            reason="The rare question mark ፧ becomes ?, which is the usual one today.",
+        ),
+        replace_pattern(
+            "comma",
+            f"{after_letter} ?,(?![0-9])",
+            "፣",
+            needs=",",
+            reason="A Latin comma after an Ethiopic letter is typed for ፣ and becomes it.",
+        ),
+        replace_pattern(
+            "semicolon",
+            f"{after_letter} ?;",
+            "፤",
+            needs=";",
+            reason="A Latin semicolon after an Ethiopic letter is typed for ፤ and becomes it.",
+        ),
+        replace_pattern(
+            "division sign",
+            f"(?<=[{LETTERS}]) ?÷(?! ?[0-9])",
+            "፥",
+            needs="÷",
+            reason="A division sign after a letter is typed for ፥, and becomes it.",
+        ),
+        replace_pattern(
+            "ellipsis",
+            r"(?:\.{3,}+|\.{0,2}…)[.…]*+",
+            "...",
+            needs=".…",
+            reason="Three dots or more, and the sign …, are all written as three dots.",
+        ),
+        replace_pattern(
+            "double dot",
+            f"(?<=[{LETTERS}])\\.\\.(?!\\.)",
+            ".",
+            needs=".",
+            reason="Two dots after a letter are a slip of the keyboard, and become one.",
+        ),
     )
 
 
@@ -140,7 +208,13 @@ def sentence_stop(*, min_letters: int = 3) -> Rule:
         min_letters: shorter words may be abbreviations (ገጽ.), so their dot stays.
     """
     word = f"(?<![{LETTERS}])(?<![{LETTERS}]\\.)([{LETTERS}]{{{min_letters},}}+)"
-    return replace_pattern("sentence stop", f"{word} ?\\.(?=$|[ \"')\\]])", r"\1።", needs=".")
+    return replace_pattern(
+        "sentence stop",
+        f"{word} ?\\.(?=$|[ \"')\\]])",
+        r"\1።",
+        needs=".",
+        reason="A dot at a sentence's end is typed for ።; very short words may be abbreviations.",
+    )
 
 
 def space_marks() -> tuple[Rule, ...]:
@@ -159,9 +233,25 @@ def space_marks() -> tuple[Rule, ...]:
         return crowded.sub(r"\1", text) if has_space(text) or has_repeat(text) else text
 
     return (
-        Rule("space before mark", apply),
-        replace_pattern("space after mark", after_mark, r"\1 ", needs="።፣፤፦፥"),
-        replace_pattern("space after ?!", f"([?!])(?=[{LETTERS}])", r"\1 ", needs="?!"),
+        Rule(
+            "space before mark",
+            apply,
+            "A mark stands close to the word before it, and a repeated mark is written once.",
+        ),
+        replace_pattern(
+            "space after mark",
+            after_mark,
+            r"\1 ",
+            needs="።፣፤፦፥",
+            reason="A space follows each mark, so that the next word stands by itself.",
+        ),
+        replace_pattern(
+            "space after ?!",
+            f"([?!])(?=[{LETTERS}])",
+            r"\1 ",
+            needs="?!",
+            reason="A space follows ? and ! where a letter stood right after them.",
+        ),
     )
 
 
@@ -184,7 +274,7 @@ def punctuation_rules(
         *unify_marks(),
         sentence_stop(min_letters=min_sentence_letters),
         *space_marks(),
-        Rule("spaces", collapse_spaces),
+        SPACES,
     )
 
 
@@ -195,6 +285,7 @@ def join_initials() -> Rule:
         f"(?<![{LETTERS}.])[{LETTERS}](?:\\.[{LETTERS}])++(?![{LETTERS}])",
         lambda match: match[0].replace(".", ""),
         needs=".",
+        reason="Dotted initials count as one word, as they are also written without dots.",
     )
 
 
@@ -205,9 +296,10 @@ def join_digit_groups() -> Rule:
         r"(?<![0-9])(?<![0-9][.,])[0-9]{1,3}(?:,[0-9]{3})++(?![0-9])(?!,[0-9])",
         lambda match: match[0].replace(",", ""),
         needs=",",
+        reason="Commas that group the thousands of a number go: 1,234 is 1234 for scoring.",
     )
 
 
 def clean_marks() -> tuple[Rule, ...]:
     """Gemination marks off, then NFC: a deleted mark can bring others next to their letter."""
-    return (strip_gemination_marks(), unicode_form("NFC"), Rule("spaces", collapse_spaces))
+    return (strip_gemination_marks(), unicode_form("NFC"), SPACES)

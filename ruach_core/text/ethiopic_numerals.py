@@ -97,7 +97,12 @@ def write_ascii_digits() -> Rule:
         value = parse_ethiopic(match[0])
         return match[0] if value is None else str(value)
 
-    return replace_pattern("ethiopic numerals", NUMERAL, replacement)
+    return replace_pattern(
+        "ethiopic numerals",
+        NUMERAL,
+        replacement,
+        reason="Numbers in Ethiopic numerals are written in digits: ፳፭ is 25.",
+    )
 
 
 def _pair_value(pair: str) -> int:

@@ -36,7 +36,11 @@ _BEFORE_LETTER = r"(?=[^\W\d_])"
 
 def unify_apostrophe_letters() -> Rule:
     """ʼ ʻ ʽ ʹ ꞌ become `'`: letters to Unicode, but one sign to the writers of these languages."""
-    return replace_characters("apostrophe letters", _signs("'", "anywhere"))
+    return replace_characters(
+        "apostrophe letters",
+        _signs("'", "anywhere"),
+        reason="Letters such as ʼ and ʻ that stand for the apostrophe become the plain one, '.",
+    )
 
 
 def unify_typed_accents() -> Rule:
@@ -45,7 +49,12 @@ def unify_typed_accents() -> Rule:
     Left alone elsewhere, where it may be a quotation mark, or a tone that came loose.
     """
     accents = "".join(map(re.escape, _signs("'", "between letters")))
-    return replace_pattern("typed accents", f"{_AFTER_LETTER}[{accents}]{_BEFORE_LETTER}", "'")
+    return replace_pattern(
+        "typed accents",
+        f"{_AFTER_LETTER}[{accents}]{_BEFORE_LETTER}",
+        "'",
+        reason="An accent alone between letters is typed for the apostrophe, and becomes it.",
+    )
 
 
 def apostrophe_rules(*, accents: bool = True) -> tuple[Rule, ...]:
@@ -60,13 +69,22 @@ def apostrophe_rules(*, accents: bool = True) -> tuple[Rule, ...]:
 
 def unify_hyphens() -> Rule:
     """The hyphens of typesetters become `-`; dashes between words stay dashes."""
-    return replace_characters("hyphens", _signs("-", "anywhere"))
+    return replace_characters(
+        "hyphens",
+        _signs("-", "anywhere"),
+        reason="The hyphens of typesetters look like the plain hyphen, and become it.",
+    )
 
 
 def unify_number_dashes() -> Rule:
     """A dash between two digits becomes `-`: 5–9 is the range 5-9."""
     dashes = "".join(map(re.escape, _signs("-", "between digits")))
-    return replace_pattern("number dashes", rf"(?<=\d)[{dashes}](?=\d)", "-")
+    return replace_pattern(
+        "number dashes",
+        rf"(?<=\d)[{dashes}](?=\d)",
+        "-",
+        reason="A dash between digits counts as a hyphen, so that 5–9 and 5-9 are the same.",
+    )
 
 
 def latin_folds(

@@ -23,10 +23,12 @@ class Rule:
     Attributes:
         name: short name, as `ChainNormalizer.explain` shows it.
         apply: the step; total.
+        reason: what it does and why, in one short sentence for a speaker who reviews the pack.
     """
 
     name: str
     apply: Callable[[str], str]
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,20 +73,20 @@ class ChainNormalizer:
         return steps
 
 
-def replace_characters(name: str, mapping: Mapping[str, str]) -> Rule:
+def replace_characters(name: str, mapping: Mapping[str, str], *, reason: str = "") -> Rule:
     """A rule that maps single code points to strings ("" deletes), in one pass."""
     changes = dict(mapping)
     # Most texts hold few of them: a search is ten times as fast as `translate`, which looks up
     # every character.
     pattern = re.compile(_any_of(str.maketrans(changes)))
-    return Rule(name, lambda text: pattern.sub(lambda match: changes[match[0]], text))
+    return Rule(name, lambda text: pattern.sub(lambda match: changes[match[0]], text), reason)
 
 
-def replace_sequences(name: str, mapping: Mapping[str, str]) -> Rule:
+def replace_sequences(name: str, mapping: Mapping[str, str], *, reason: str = "") -> Rule:
     """A rule that maps strings to strings in one pass from the left, longer ones first."""
     longest_first = sorted(mapping, key=lambda sequence: (-len(sequence), sequence))
     pattern = re.compile("|".join(map(re.escape, longest_first)))
-    return Rule(name, lambda text: pattern.sub(lambda match: mapping[match[0]], text))
+    return Rule(name, lambda text: pattern.sub(lambda match: mapping[match[0]], text), reason)
 
 
 def replace_pattern(
@@ -93,6 +95,7 @@ def replace_pattern(
     replacement: str | Callable[[re.Match[str]], str],
     *,
     needs: str = "",
+    reason: str = "",
 ) -> Rule:
     """A rule that replaces each match of a regular expression; it must run in linear time.
 
@@ -102,23 +105,36 @@ def replace_pattern(
         replacement: as `re.sub` takes it.
         needs: characters of which every match, its lookarounds included, has at least one: a
             text with none of them is passed over, which is faster than to try the expression.
+        reason: see `Rule`.
     """
     compiled = re.compile(pattern)
     if not needs:
-        return Rule(name, lambda text: compiled.sub(replacement, text))
+        return Rule(name, lambda text: compiled.sub(replacement, text), reason)
     if len(needs) == 1:
-        return Rule(name, lambda text: compiled.sub(replacement, text) if needs in text else text)
+        return Rule(
+            name, lambda text: compiled.sub(replacement, text) if needs in text else text, reason
+        )
     needed = re.compile(_any_of(map(ord, needs))).search
-    return Rule(name, lambda text: compiled.sub(replacement, text) if needed(text) else text)
+    return Rule(
+        name, lambda text: compiled.sub(replacement, text) if needed(text) else text, reason
+    )
 
 
-SPACES = Rule("spaces", unicode.collapse_spaces)
+SPACES = Rule(
+    "spaces",
+    unicode.collapse_spaces,
+    "White space of any kind becomes one space, with none at the ends of a line.",
+)
 """White space of any kind becomes one space; none at the ends, so no line end is left."""
 
 
 def unicode_form(form: UnicodeForm) -> Rule:
     """The declared Unicode form."""
-    return Rule(form, lambda text: unicode.normalize_form(text, form))
+    return Rule(
+        form,
+        lambda text: unicode.normalize_form(text, form),
+        "Letters with marks that look the same but were typed in different ways are stored alike.",
+    )
 
 
 def clean_rules(form: UnicodeForm, *, keep_joiners: bool = False) -> tuple[Rule, ...]:
@@ -129,8 +145,16 @@ def clean_rules(form: UnicodeForm, *, keep_joiners: bool = False) -> tuple[Rule,
         keep_joiners: see `ruach_core.text.unicode.strip_invisible`.
     """
     return (
-        Rule("surrogates", unicode.repair_surrogates),
-        Rule("invisible", lambda text: unicode.strip_invisible(text, keep_joiners=keep_joiners)),
+        Rule(
+            "surrogates",
+            unicode.repair_surrogates,
+            "Halves of characters that a faulty program left are joined, or marked as lost.",
+        ),
+        Rule(
+            "invisible",
+            lambda text: unicode.strip_invisible(text, keep_joiners=keep_joiners),
+            "Characters that show nothing and part no words are removed: no reader misses them.",
+        ),
         # After the deletions: they can bring a letter and its mark together.
         unicode_form(form),
         SPACES,
@@ -139,18 +163,28 @@ def clean_rules(form: UnicodeForm, *, keep_joiners: bool = False) -> tuple[Rule,
 
 def fold_case(form: UnicodeForm) -> Rule:
     """Unicode case folding, back in the declared form (Unicode ch. 3.13)."""
-    return Rule("case", lambda text: unicode.normalize_form(text.casefold(), form))
+    return Rule(
+        "case",
+        lambda text: unicode.normalize_form(text.casefold(), form),
+        "Capital letters count as small ones, since nobody hears the difference.",
+    )
 
 
 def unify_apostrophes() -> Rule:
     """Quotation marks that are typed as apostrophes become `'` (`tables/apostrophes.tsv`)."""
-    return replace_characters("apostrophes", dict.fromkeys(_characters("apostrophes.tsv"), "'"))
+    return replace_characters(
+        "apostrophes",
+        dict.fromkeys(_characters("apostrophes.tsv"), "'"),
+        reason="Quotation marks typed as apostrophes, such as ’, become the plain one, '.",
+    )
 
 
 def drop_variation_selectors() -> Rule:
     """Variation selectors go: they choose a glyph for the letter or symbol before them."""
     return replace_characters(
-        "variation selectors", dict.fromkeys(_characters("variation_selectors.tsv"), "")
+        "variation selectors",
+        dict.fromkeys(_characters("variation_selectors.tsv"), ""),
+        reason="Hidden signs that only choose how the character before them is drawn are removed.",
     )
 
 
@@ -185,7 +219,11 @@ def remove_punctuation(
             text = stranded.sub(" ", text)
         return unicode.collapse_spaces(text)
 
-    return Rule("punctuation", apply)
+    return Rule(
+        "punctuation",
+        apply,
+        "Nobody hears punctuation: it becomes a space, unless a word or number needs it.",
+    )
 
 
 def surface_folds(form: UnicodeForm, **kept: str) -> tuple[Rule, ...]:
@@ -196,14 +234,23 @@ def surface_folds(form: UnicodeForm, **kept: str) -> tuple[Rule, ...]:
         **kept: arguments of `remove_punctuation`.
     """
     return (
-        Rule("joiners", unicode.strip_invisible),
+        Rule(
+            "joiners",
+            unicode.strip_invisible,
+            "Hidden joiners, which only change how letters connect, are removed for scoring.",
+        ),
         drop_variation_selectors(),
         unicode_form(form),
         fold_case(form),
         unify_apostrophes(),
         remove_punctuation(**kept),
         # U+02BC is a letter, so it outlives the rule above, at the end of a word too.
-        replace_pattern("modifier apostrophe", "(?<=[^ 'ʼ])ʼ(?=[^ 'ʼ])", "'"),
+        replace_pattern(
+            "modifier apostrophe",
+            "(?<=[^ 'ʼ])ʼ(?=[^ 'ʼ])",
+            "'",
+            reason="Inside a word, the apostrophe letter ʼ counts as the plain apostrophe.",
+        ),
     )
 
 

@@ -171,7 +171,9 @@ def find_numerals(text: str) -> Iterator[Numeral]:
         )
 
 
-def replace_numerals(name: str, speak: Speak, *, find: FindNumerals = find_numerals) -> Rule:
+def replace_numerals(
+    name: str, speak: Speak, *, find: FindNumerals = find_numerals, reason: str = ""
+) -> Rule:
     """A rule that writes numerals in words.
 
     Args:
@@ -182,6 +184,7 @@ def replace_numerals(name: str, speak: Speak, *, find: FindNumerals = find_numer
             which leaves the numeral as it is written. Spaces between the words and what they are
             glued to (50ሺ) are its business.
         find: gives the numerals in their order, where a script has others beside the digits.
+        reason: see `Rule`.
     """
 
     def apply(text: str) -> str:
@@ -201,7 +204,7 @@ def replace_numerals(name: str, speak: Speak, *, find: FindNumerals = find_numer
             position = numeral.end + spoken.n_after
         return "".join(pieces) + text[position:] if pieces else text
 
-    return Rule(name, apply)
+    return Rule(name, apply, reason)
 
 
 def _classify(match: re.Match[str]) -> tuple[NumeralKind, int, str]:
@@ -270,7 +273,12 @@ def shield_numerals(
         return text.translate(_FROM_SHIELD) if _CAPITAL.search(text) else text
 
     return (
-        replace_numerals("hide numerals", hide, find=find),
+        replace_numerals(
+            "hide numerals",
+            hide,
+            find=find,
+            reason="Signs inside numbers are set aside while punctuation goes, so 5-9 stays whole.",
+        ),
         *rules,
-        Rule("show numerals", show),
+        Rule("show numerals", show, "The signs inside numbers that were set aside come back."),
     )
