@@ -58,7 +58,9 @@ def expand_abbreviations() -> Rule:
             return text
         return _TOKEN.sub(_replace, _SPACED.sub(_close_up, text))
 
-    return Rule("abbreviations", apply)
+    return Rule(
+        "abbreviations", apply, "Known abbreviations such as ዓ.ም. are written out as they are read."
+    )
 
 
 def _close_up(match: re.Match[str]) -> str:

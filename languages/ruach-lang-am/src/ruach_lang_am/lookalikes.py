@@ -34,13 +34,19 @@ _PREFIX_ALONE = re.compile(f"(?:^|[^{LETTERS}])[የበለከ]$")
 
 def repair_pe() -> Rule:
     """ኘ typed for ፕ before ሮ, ሬ and ላ, where it can't be ኘ."""
-    return Rule("ኘ for ፕ", lambda text: _NYA_FOR_PE.sub(r"\1ፕ", text) if "ኘ" in text else text)
+    return Rule(
+        "ኘ for ፕ",
+        lambda text: _NYA_FOR_PE.sub(r"\1ፕ", text) if "ኘ" in text else text,
+        "ኘ that was typed for the similar ፕ is put right where it can't be ኘ: ኘሮጀክት is ፕሮጀክት.",
+    )
 
 
 def repair_zero() -> Rule:
     """ዐ typed for the digit 0 next to digits, as in 9ዐ% and 8:ዐዐ."""
     return Rule(
-        "ዐ for 0", lambda text: _NUMBER_WITH_AYIN.sub(_fill_zeros, text) if "ዐ" in text else text
+        "ዐ for 0",
+        lambda text: _NUMBER_WITH_AYIN.sub(_fill_zeros, text) if "ዐ" in text else text,
+        "The letter ዐ that was typed for the digit 0 beside digits is put right: 9ዐ is 90.",
     )
 
 

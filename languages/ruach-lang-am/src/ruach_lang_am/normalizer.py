@@ -158,7 +158,11 @@ def plain_text_shortcut(*, folds_sixth: bool = False) -> Callable[[str], str | N
 
 def fold_homophones() -> Rule:
     """Fidel that sound alike, labiovelars and ዉ, by `tables/homophones.tsv`."""
-    return replace_characters("homophones", _homophones())
+    return replace_characters(
+        "homophones",
+        _homophones(),
+        reason="Letters that sound alike today are one for scoring: ሐ, ኀ = ሀ, ሠ = ሰ, ዐ = አ, ፀ = ጸ.",
+    )
 
 
 def _homophones() -> dict[str, str]:
@@ -180,7 +184,11 @@ def compose_labialised(*, folds_sixth: bool = False) -> Rule:
     if folds_sixth:
         second_to_sixth = 4
         mapping |= {chr(ord(u[0]) + second_to_sixth) + u[1:]: to for u, to in mapping.items()}
-    return replace_sequences("labialised", mapping)
+    return replace_sequences(
+        "labialised",
+        mapping,
+        reason="A letter and ዋ that spell out a -wa letter count as that letter: ሉዋ is ሏ.",
+    )
 
 
 def join_initials() -> Rule:
@@ -190,6 +198,7 @@ def join_initials() -> Rule:
         "initials",
         f"{initials}\\.[{LETTERS}]{{1,3}}(?![{LETTERS}])",
         lambda match: match[0].replace(".", ""),
+        reason="Dotted initials count as one word: ኢ.ፌ.ዴ.ሪ is also written ኢፌዴሪ.",
     )
 
 
@@ -199,9 +208,15 @@ def join_digit_groups() -> Rule:
         "digit groups",
         r"(?<![0-9])(?<![0-9][.,])[0-9]{1,3}(?:,[0-9]{3})++(?![0-9])(?!,[0-9])",
         lambda match: match[0].replace(",", ""),
+        reason="Commas that group the thousands of a number go: 1,234 is 1234 for scoring.",
     )
 
 
 def drop_inner_apostrophes() -> Rule:
     """An apostrophe inside a word joins its parts, Latin words (don't) included."""
-    return replace_pattern("apostrophes", r"(?<=[^ 'ʼ])['ʼ]++(?=\w)", "")
+    return replace_pattern(
+        "apostrophes",
+        r"(?<=[^ 'ʼ])['ʼ]++(?=\w)",
+        "",
+        reason="An apostrophe inside a word is left out for scoring, so that the word stays one.",
+    )

@@ -66,12 +66,21 @@ class _Reading:
 
 def clear_digits() -> Rule:
     """Digits in ASCII, with nothing about them that vanishes after they have been read."""
-    return Rule("digits", _clear_digits)
+    return Rule(
+        "digits",
+        _clear_digits,
+        "Digits of other scripts become 0 to 9, with no hidden sign beside them, to be read next.",
+    )
 
 
 def read_numbers() -> Rule:
     """Numbers in words, wherever they have one reading; `clear_digits` comes before."""
-    return replace_numerals("numbers", _speak_unsigned, find=find_all_numerals)
+    return replace_numerals(
+        "numbers",
+        _speak_unsigned,
+        find=find_all_numerals,
+        reason="Numbers are written in words where they have one reading; the others stay.",
+    )
 
 
 def read_signed_numbers() -> tuple[Rule, ...]:
@@ -85,8 +94,17 @@ def read_signed_numbers() -> tuple[Rule, ...]:
         return re.sub("[:፡]", "፥", numeral.text) if numeral.kind == "time" else None
 
     return (
-        replace_numerals("signed numbers", _speak, find=find_all_numerals),
-        replace_numerals("times", leave),
+        replace_numerals(
+            "signed numbers",
+            _speak,
+            find=find_all_numerals,
+            reason="For scoring, numbers with a plus or minus are written in words too.",
+        ),
+        replace_numerals(
+            "times",
+            leave,
+            reason="The colon of a time left in digits becomes ፥, so that scoring keeps it whole.",
+        ),
     )
 
 

@@ -32,7 +32,11 @@ def level_number_variants() -> Rule:
         variant, to = levelled[stem]
         return f"{prefix}{to}{rest}" if _is_inflected(variant, stem, rest) else match[0]
 
-    return Rule("number variants", lambda text: pattern.sub(level, text))
+    return Rule(
+        "number variants",
+        lambda text: pattern.sub(level, text),
+        "With this option, number words with two standard forms count as one: አምሳ is ሀምሳ.",
+    )
 
 
 def _is_inflected(variant: str, stem: str, rest: str) -> bool:

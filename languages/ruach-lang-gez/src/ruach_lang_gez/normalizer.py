@@ -82,4 +82,9 @@ def separate_numerals() -> Rule:
     The newer languages write the time of day so; Ge'ez puts a wordspace after every word.
     """
     digit = f"[0-9{NUMERALS}]"
-    return replace_pattern("wordspace of numerals", f"(?<={digit})፡(?={digit})", " ")
+    return replace_pattern(
+        "wordspace of numerals",
+        f"(?<={digit})፡(?={digit})",
+        " ",
+        reason="Between numerals ፡ parts them as it parts words: Ge'ez writes no clock times so.",
+    )

@@ -94,7 +94,11 @@ def fold_rules() -> tuple[Rule, ...]:
 def sentence_stop() -> Rule:
     """Sof pasuq ends a verse: a full stop, close to the word before it."""
     stop = replace_pattern("", f" ?{_SOF_PASUQ}(?: ?[{_SOF_PASUQ}.])*+ ?", ". ")
-    return Rule("sof pasuq", lambda text: stop.apply(text).rstrip() if _SOF_PASUQ in text else text)
+    return Rule(
+        "sof pasuq",
+        lambda text: stop.apply(text).rstrip() if _SOF_PASUQ in text else text,
+        "The mark that ends a verse, ׃, becomes a full stop close to its word.",
+    )
 
 
 def strip_points() -> Rule:
@@ -107,13 +111,21 @@ def strip_points() -> Rule:
         for row in rows
         for code_point in parse_code_points(row["code_points"])
     }
-    return replace_characters("points", table)
+    return replace_characters(
+        "points",
+        table,
+        reason="Vowel points and cantillation go, as in everyday writing; maqaf becomes a hyphen.",
+    )
 
 
 def write_plain_letters() -> Rule:
     """Wide letters, ligatures and digraphs become letters of the alphabet (`letters.tsv`)."""
     rows = read_table(_PACKAGE, "letters.tsv", columns=("letter", "becomes", "name", "source"))
-    return replace_characters("letter forms", {row["letter"]: row["becomes"] for row in rows})
+    return replace_characters(
+        "letter forms",
+        {row["letter"]: row["becomes"] for row in rows},
+        reason="Wide letters, ligatures and digraphs become the letters that they stand for.",
+    )
 
 
 def unify_quotes() -> Sequence[Rule]:
@@ -124,19 +136,34 @@ def unify_quotes() -> Sequence[Rule]:
     anywhere, after_letter = _quotes("anywhere"), _quotes("letter")
     typed = "".join(after_letter)
     return (
-        replace_characters("quotes", anywhere),
+        replace_characters(
+            "quotes",
+            anywhere,
+            reason="Gershayim and double quotes become \", geresh and single quotes become '.",
+        ),
         replace_pattern(
             "accents for quotes",
             f"(?<=[{LETTERS}])[{typed}]++",
             lambda match: "".join(after_letter[sign] for sign in match[0]),
+            reason="An accent or prime after a Hebrew letter is typed for a geresh, and becomes '.",
         ),
-        replace_pattern("doubled quotes", "''", '"'),
+        replace_pattern(
+            "doubled quotes",
+            "''",
+            '"',
+            reason='Two apostrophes in a row are typed for gershayim or a quotation mark: one ".',
+        ),
     )
 
 
 def join_acronyms() -> Rule:
     """Gershayim inside a word go: צה"ל is one word, and so is ה"ארץ" after its quotes."""
-    return replace_pattern("acronyms", f'(?<=[{LETTERS}])"(?=[{LETTERS}])', "")
+    return replace_pattern(
+        "acronyms",
+        f'(?<=[{LETTERS}])"(?=[{LETTERS}])',
+        "",
+        reason="The gershayim inside an acronym go, so that it counts as one word.",
+    )
 
 
 def write_amounts() -> tuple[Rule, ...]:
@@ -151,8 +178,17 @@ def write_amounts() -> tuple[Rule, ...]:
         return Spoken(digits + sign[1], n_before=len(sign[0])) if sign else Spoken(digits)
 
     return (
-        replace_numerals("amounts", write),
-        replace_pattern("units", f"(?<=\\d) (?=[%{_CURRENCIES}])", ""),
+        replace_numerals(
+            "amounts",
+            write,
+            reason="Commas of thousands go, and a currency sign moves after its number: ₪5 is 5₪.",
+        ),
+        replace_pattern(
+            "units",
+            f"(?<=\\d) (?=[%{_CURRENCIES}])",
+            "",
+            reason="A percent or currency sign stands right after its number: 5 % counts as 5%.",
+        ),
     )
 
 

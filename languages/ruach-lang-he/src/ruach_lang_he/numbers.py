@@ -91,13 +91,22 @@ class _Context:
 
 def read_numbers() -> Rule:
     """A rule that writes in words the numbers with one right reading."""
-    return Rule("numbers", _read_numbers)
+    return Rule(
+        "numbers",
+        _read_numbers,
+        "Numbers are written in words where only one reading is right; the others stay in digits.",
+    )
 
 
 def join_prefixes() -> Rule:
     """A prefix that a hyphen parts from its number goes to it: ב-5 is ב5; for `score`."""
     known = "|".join(sorted(_prefixes(), key=lambda prefix: (-len(prefix), prefix)))
-    return replace_pattern("prefixes", f"(?<![\\w\"'{DASHES}])({known})[{DASHES}] ?(?=\\d)", r"\1")
+    return replace_pattern(
+        "prefixes",
+        f"(?<![\\w\"'{DASHES}])({known})[{DASHES}] ?(?=\\d)",
+        r"\1",
+        reason="The hyphen between a prefix and its number goes: ב-5 is also written ב5.",
+    )
 
 
 def _read_numbers(text: str) -> str:

@@ -46,9 +46,18 @@ def build_normalizer(*, vowels: str = "greek") -> ChainNormalizer:
     target = (
         *clean_rules("NFC"),
         unify_apostrophes(),
-        replace_characters("modifier apostrophes", dict.fromkeys("ʼʹʻ′", "'")),
+        replace_characters(
+            "modifier apostrophes",
+            dict.fromkeys("ʼʹʻ′", "'"),
+            reason="Signs typed for the apostrophe, such as ʼ and ′, become the plain one, '.",
+        ),
         # Typed for an apostrophe. After a vowel ´ can be a high tone that came loose: left alone.
-        replace_pattern("accents for apostrophes", f"(?<={_CONSONANT})[´`]", "'"),
+        replace_pattern(
+            "accents for apostrophes",
+            f"(?<={_CONSONANT})[´`]",
+            "'",
+            reason="An accent alone after a consonant is typed for the apostrophe, and becomes it.",
+        ),
         _write_vowels(vowels),
     )
     return ChainNormalizer(
@@ -68,7 +77,9 @@ def _write_vowels(vowels: str) -> Rule:
         loose = unicode.normalize_form(text, "NFD")
         return unicode.normalize_form(loose.translate(table), "NFC")
 
-    return Rule(f"vowels {vowels}", apply)
+    letters, others = ("ε and ω", "ɛ and ɔ") if vowels == "greek" else ("ɛ and ɔ", "ε and ω")
+    reason = f"The open vowels are written {letters} throughout; {others} are the same vowels."
+    return Rule(f"vowels {vowels}", apply, reason)
 
 
 def _score_folds() -> tuple[Rule, ...]:
@@ -82,8 +93,21 @@ def _score_folds() -> tuple[Rule, ...]:
         unicode_form("NFC"),
         fold_case("NFC"),
         # Case folding makes some: U+0149 becomes two letters, the first of them this one.
-        replace_characters("modifier apostrophe", {_ELISION: "'"}),
-        replace_pattern("mark elision", f"(?<={_CONSONANT})'|{_BETWEEN_LETTERS}", _ELISION),
+        replace_characters(
+            "modifier apostrophe",
+            {_ELISION: "'"},
+            reason="The apostrophe letter ʼ counts as the plain apostrophe.",
+        ),
+        replace_pattern(
+            "mark elision",
+            f"(?<={_CONSONANT})'|{_BETWEEN_LETTERS}",
+            _ELISION,
+            reason="The apostrophe of a vowel that fell is set aside while punctuation goes.",
+        ),
         remove_punctuation(between_letters=""),
-        replace_characters("write elision", {_ELISION: "'"}),
+        replace_characters(
+            "write elision",
+            {_ELISION: "'"},
+            reason="The apostrophes of fallen vowels that were set aside come back.",
+        ),
     )

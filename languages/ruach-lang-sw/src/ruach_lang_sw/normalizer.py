@@ -47,4 +47,5 @@ def join_reduplication() -> Rule:
         "reduplication",
         r"(?<![\w'-])(?P<half>[^\W\d_](?:[^\W\d_]|')++)-(?P<copy>(?i:(?P=half)))(?![\w'-])",
         r"\g<half>\g<copy>",
+        reason="A doubled word with a hyphen counts as one word: mbali-mbali is mbalimbali.",
     )

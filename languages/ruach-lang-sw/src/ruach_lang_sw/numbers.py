@@ -76,7 +76,11 @@ def write_numbers() -> Rule:
     with the dot of East African print), amounts of money, and whatever `Numeral.is_ambiguous`;
     also what is glued to a letter or sign (B12, 5kg), and an explicit plus.
     """
-    return replace_numerals("numbers", _speak)
+    return replace_numerals(
+        "numbers",
+        _speak,
+        reason="Numbers with one sure reading are written in words; clock times and money stay.",
+    )
 
 
 def _speak(numeral: Numeral, before: str, after: str) -> str | None:

@@ -30,7 +30,11 @@ from ruach_core.text.normalization import (
 from ruach_core.text.tables import read_table
 from ruach_lang_ti.running_text import write_leftover_numbers, write_numbers
 
-_MODIFIER_APOSTROPHE = replace_characters("modifier apostrophe", {"ʼ": "'"})
+_MODIFIER_APOSTROPHE = replace_characters(
+    "modifier apostrophe",
+    {"ʼ": "'"},
+    reason="The apostrophe letter ʼ is typed for the apostrophe, and becomes the plain one, '.",
+)
 
 
 def build_normalizer(options: Mapping[str, str]) -> ChainNormalizer:
@@ -77,7 +81,12 @@ def fold_rules(*, numbers: str, alef: str) -> tuple[Rule, ...]:
         # Case folding makes some: U+0149 becomes two letters, the first of them this one.
         _MODIFIER_APOSTROPHE,
         ethiopic.join_initials(),
-        replace_pattern("percent sign", f"(?<=[\\d{NUMERALS}]) %", "%"),
+        replace_pattern(
+            "percent sign",
+            f"(?<=[\\d{NUMERALS}]) %",
+            "%",
+            reason="A percent sign stands right after its number: 5 % counts as 5%.",
+        ),
     )
     letters = (fold_letters(alef=alef), unicode_form("NFC"), SPACES)
     if numbers == "keep":
@@ -103,7 +112,12 @@ def write_apostrophes() -> tuple[Rule, ...]:
     return (
         unify_apostrophes(),
         _MODIFIER_APOSTROPHE,
-        replace_pattern("accents for apostrophes", f"(?<=[{LETTERS}])[´`′](?=[{LETTERS}])", "'"),
+        replace_pattern(
+            "accents for apostrophes",
+            f"(?<=[{LETTERS}])[´`′](?=[{LETTERS}])",
+            "'",
+            reason="An accent alone between letters is typed for the apostrophe, and becomes it.",
+        ),
     )
 
 
@@ -111,7 +125,9 @@ def fold_letters(*, alef: str) -> Rule:
     """Letters that are one sound, by `tables/folds.tsv`; አ and ኣ with `alef="fold"`."""
     rows = read_table("ruach_lang_ti", "folds.tsv", columns=("from", "to", "rule", "source"))
     wanted = {"always", "alef"} if alef == "fold" else {"always"}
+    pairs = "ሠ = ሰ, ፀ = ጸ, አ = ኣ" if alef == "fold" else "ሠ = ሰ, ፀ = ጸ"
     return replace_characters(
         "one sound",
         {letter: row["to"] for row in rows if row["rule"] in wanted for letter in row["from"]},
+        reason=f"Letters that are one sound are one letter for scoring: {pairs}.",
     )

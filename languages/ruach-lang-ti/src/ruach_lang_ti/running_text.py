@@ -64,8 +64,16 @@ def _neighbors() -> _Neighbors:
 def write_numbers() -> tuple[Rule, ...]:
     """Numerals with one reading in words, for `target`; the others stay as they are written."""
     return (
-        Rule("ethiopic numbers", _speak_ethiopic),
-        replace_numerals("numbers", _speak),
+        Rule(
+            "ethiopic numbers",
+            _speak_ethiopic,
+            "Numbers in Ethiopic numerals are written in words where they have one reading.",
+        ),
+        replace_numerals(
+            "numbers",
+            _speak,
+            reason="Numbers in digits are written in words where they have one reading.",
+        ),
     )
 
 
@@ -88,7 +96,11 @@ def write_leftover_numbers() -> Rule:
         is_followed = end < len(text) and is_word_character(text[end])
         return f"{gap}{words}{' ' if is_followed else ''}"
 
-    return Rule("leftover numbers", lambda text: _LEFTOVER.sub(replacement, text))
+    return Rule(
+        "leftover numbers",
+        lambda text: _LEFTOVER.sub(replacement, text),
+        "For scoring, the numbers that are still in digits are written in words as well.",
+    )
 
 
 def _read_leftover(numeral: str) -> str | None:

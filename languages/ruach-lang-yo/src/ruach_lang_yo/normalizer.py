@@ -69,9 +69,18 @@ def target_rules() -> tuple[Rule, ...]:
         mend_underdots(),
         # Not between any two letters: after a vowel a loose accent may be its tone.
         *apostrophe_rules(accents=False),
-        replace_pattern("accents for apostrophes", f"(?<={_CONSONANT})[´`′](?=[^\\W\\d_])", "'"),
+        replace_pattern(
+            "accents for apostrophes",
+            f"(?<={_CONSONANT})[´`′](?=[^\\W\\d_])",
+            "'",
+            reason="An accent alone after a consonant is typed for the apostrophe, and becomes it.",
+        ),
         unify_hyphens(),
-        replace_characters("quotes", dict.fromkeys("“”„‟", '"')),
+        replace_characters(
+            "quotes",
+            dict.fromkeys("“”„‟", '"'),
+            reason="Curly quotation marks become the plain one, so that one kind is learned.",
+        ),
     )
 
 
@@ -85,7 +94,8 @@ def mend_underdots() -> Rule:
         others = "".join(mark for mark in marks if mark not in signs and mark != _DOT)
         return base + _DOT + others
 
-    return _change_marks("underdots", mend)
+    reason = "A line or another sign under e, o and s is typed for the dot: all become ẹ, ọ and ṣ."
+    return _change_marks("underdots", mend, reason)
 
 
 def drop_loose_accents() -> Rule:
@@ -93,7 +103,12 @@ def drop_loose_accents() -> Rule:
 
     It is a tone that came loose from its vowel, or an apostrophe; nothing tells which.
     """
-    return replace_pattern("loose accents", f"{_LETTER_BEFORE}[´`′]++{_LETTER_AFTER}", "")
+    return replace_pattern(
+        "loose accents",
+        f"{_LETTER_BEFORE}[´`′]++{_LETTER_AFTER}",
+        "",
+        reason="An accent alone between letters is left out for scoring, lest it split the word.",
+    )
 
 
 def strip_tones() -> Rule:
@@ -105,17 +120,23 @@ def strip_tones() -> Rule:
             return base + marks
         return base + "".join(mark for mark in marks if mark not in tones)
 
-    return _change_marks("tones", strip)
+    return _change_marks(
+        "tones",
+        strip,
+        "With this option, scoring leaves tone marks out; ẹ, ọ and ṣ keep their dot.",
+    )
 
 
 def strip_diacritics() -> Rule:
     """Every mark goes from Latin letters."""
     return _change_marks(
-        "diacritics", lambda base, marks: base if _is_latin(base) else base + marks
+        "diacritics",
+        lambda base, marks: base if _is_latin(base) else base + marks,
+        "With this option, scoring leaves tone marks and underdots out.",
     )
 
 
-def _change_marks(name: str, change: Callable[[str, str], str]) -> Rule:
+def _change_marks(name: str, change: Callable[[str, str], str], reason: str) -> Rule:
     """A rule on each character with the marks that follow it, seen in NFD; the result is NFC."""
 
     def apply(text: str) -> str:
@@ -125,7 +146,7 @@ def _change_marks(name: str, change: Callable[[str, str], str]) -> Rule:
         changed = "".join(change(base, marks) for base, marks in _clusters(loose))
         return unicode.normalize_form(changed, "NFC")
 
-    return Rule(name, apply)
+    return Rule(name, apply, reason)
 
 
 def _clusters(text: str) -> Iterator[tuple[str, str]]:
