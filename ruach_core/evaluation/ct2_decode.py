@@ -47,21 +47,21 @@ class ExportInfo:
     Attributes:
         lang: the code that the model was trained for, or None where the folder doesn't say.
         whisper_language: Whisper's own code in the prompt, or None.
-        whisper_language_reason: why it is another language's, or empty.
-        no_pack: whether the model was trained without a language pack.
         window_margin_s: least silence behind a clip that the model was trained with.
         max_new_tokens: the most tokens of text, chosen from the training data.
         window: the policy that the model decodes best with: `trim` where it was trained on short
             windows, `full` for any other Whisper.
+        whisper_language_reason: why it is another language's, or empty.
+        no_pack: whether the model was trained without a language pack.
     """
 
     lang: str | None = None
     whisper_language: str | None = None
-    whisper_language_reason: str = ""
-    no_pack: bool = False
     window_margin_s: float = DEFAULT_MARGIN_S
     max_new_tokens: int = MAX_NEW_TOKENS
     window: Window = "full"
+    whisper_language_reason: str = ""
+    no_pack: bool = False
 
     @classmethod
     def read(cls, model_dir: Path) -> ExportInfo:
