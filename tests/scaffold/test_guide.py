@@ -80,7 +80,7 @@ def edit(folder: Path) -> None:
     source = re.sub(r"    Rule,\n.*?(?=\))", imported, source, count=1, flags=re.S)
     source = source.replace("\n\n\ndef build", f"\n{numbers}\n\n{speak.strip()}\n\n\ndef build", 1)
     (repair,) = re.findall(r'`(replace_characters\("look-alikes", .*?\))`', GUIDE)
-    rules = block("python", "puso") + f"        {repair},\n"
+    rules = block("text", "puso") + f"        {repair},\n"
     rules += '        replace_numerals("numbers", speak),\n'
     source = source.replace(
         "        unify_apostrophes(),\n", f"        unify_apostrophes(),\n{rules}"
