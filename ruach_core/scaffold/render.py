@@ -169,7 +169,7 @@ def _target_rules(choices: Choices) -> tuple[list[str], set[str]]:
             "replace_characters(",
             '    "letter apostrophes",',
             f"    {{{pairs}}},",
-            '    reason="A letter that is typed for the apostrophe becomes the plain one.",',
+            '    reason="A letter typed for the apostrophe becomes the plain one.",',
             "),",
         ]
     if choices.accents:
@@ -193,7 +193,7 @@ def _target_rules(choices: Choices) -> tuple[list[str], set[str]]:
             '    "space before mark",',
             f'    " ([{choices.spacing}]+)(?= |$)",',
             '    r"\\1",',
-            '    reason="A mark stands close to the word before it, as in most of the text.",',
+            '    reason="A mark stands close to the word before it.",',
             "),",
         ]
     return lines, needs
@@ -214,7 +214,7 @@ def _score_folds(choices: Choices) -> tuple[list[str], set[str]]:
             "replace_characters(",
             '    "capitals of i and ı",',
             '    {"I": "ı", "İ": "i"},',
-            '    reason="I is the capital of ı, and İ of i: each counts as its own small letter.",',
+            '    reason="I is the capital of ı, and İ that of i.",',
             "),",
         ]
     case = "Case, punctuation" if choices.has_case else "Case (of foreign words), punctuation"
