@@ -132,7 +132,7 @@ def make(parent: Path, code: str, texts: list[str], **changes: str) -> Made:
     return Made(code, facts, choices, pack, folder)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # no longer: no other test may see what is installed here
 def made_packs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Made]]:
     """A pack for each text, all installed."""
     parent, site = tmp_path_factory.mktemp("made"), tmp_path_factory.mktemp("site")

@@ -318,7 +318,7 @@ def ruach(new_ruach: Callable[[], Ruach]) -> Ruach:
 
 
 SETTINGS = (
-    "--epochs", "3", "--training.batch_size", "1", "--training.learning_rate", "1e-3",
+    "--epochs", "3", "--training.batch_size", "1", "--training.learning_rate", "3e-4",
     "--training.precision", "float32",
 )  # fmt: skip
 """Five updates an epoch on the toy pack's sample."""

@@ -48,7 +48,7 @@ def test_a_line_of_figures_every_five_updates_and_every_epoch(whole_run):
     assert [f["epoch"] for f in figures] == [1.0, 1.0, 2.0, 2.0, 3.0, 3.0]
     losses = [f["loss"] for f in figures if "loss" in f]
     assert losses == sorted(set(losses), reverse=True)
-    assert all(0 < f["learning_rate"] <= 1e-3 for f in figures if "learning_rate" in f)
+    assert all(0 < f["learning_rate"] <= 3e-4 for f in figures if "learning_rate" in f)
 
 
 def test_output_shows_the_first_batch_as_it_is_taught(whole_run):
@@ -72,7 +72,7 @@ def test_run_json_tells_programs_what_they_need(whole_run):
     assert [splits[name]["n_utterances"] for name in ("train", "validation", "test")] == [5, 1, 3]
     assert len(record["data"]["fingerprint"]) == 64
     assert record["settings"]["training"]["epochs"] == 3
-    assert record["chosen"]["learning_rate"] == 1e-3
+    assert record["chosen"]["learning_rate"] == 3e-4
     assert record["test"]["n_utterances"] == 3
     assert record["test"]["split"] == "test"
     assert record["zero_shot"]["window"] == "full"
