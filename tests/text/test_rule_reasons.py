@@ -20,7 +20,7 @@ from ruach_core.text.normalization import (
 from ruach_core.text.numerals import replace_numerals, shield_numerals
 from ruach_core.types import Purpose
 
-# A pack that a test elsewhere left broken, or that others wrote, isn't this test's business.
+# A pack that is broken has tests of its own that say so.
 CODES = sorted(record.code for record in find_packs() if record.problem is None)
 PURPOSES: tuple[Purpose, ...] = ("target", "score")
 
