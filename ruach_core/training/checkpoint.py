@@ -39,7 +39,7 @@ class Progress:
         window_loss: summed loss since the last logged line, and its tokens.
         best_epoch: epoch with the best metric; 0 before the first evaluation.
         best_metric: its value (a fraction).
-        best_loss: the same epoch's loss on the validation split, which decides where metrics tie.
+        best_ties: the same epoch's other error rate and loss, which decide where metrics tie.
         epochs_without_gain: epochs since the best one.
         history: what was logged, in order.
         seconds: time spent in training and evaluation so far.
@@ -53,7 +53,7 @@ class Progress:
     window_loss: list[float] = field(default_factory=lambda: [0.0, 0.0])
     best_epoch: int = 0
     best_metric: float = float("inf")
-    best_loss: float = float("inf")
+    best_ties: list[float] = field(default_factory=list)
     epochs_without_gain: int = 0
     history: list[dict[str, float]] = field(default_factory=list)
     seconds: float = 0.0

@@ -282,10 +282,12 @@ class Loop:
         progress.epoch += 1
         mean_loss = progress.loss_sum / max(1, progress.n_tokens)
         self._log({**figures, "epoch": float(progress.epoch)}, train_loss=round(mean_loss, 4))
-        reached = figures[f"eval_{self._plan.config.evaluation.metric}"], figures["eval_loss"]
-        # A few validation clips often tie in WER; the loss tells such epochs apart.
-        if reached < (progress.best_metric, progress.best_loss):
-            progress.best_metric, progress.best_loss = reached
+        deciding = self._plan.config.evaluation.metric
+        metric = figures[f"eval_{deciding}"]
+        # On a few validation clips epochs often tie in WER; the other rate or the loss tells.
+        ties = [figures["eval_cer" if deciding == "wer" else "eval_wer"], figures["eval_loss"]]
+        if (metric, ties) < (progress.best_metric, progress.best_ties):
+            progress.best_metric, progress.best_ties = metric, ties
             progress.best_epoch = progress.epoch
             progress.epochs_without_gain = 0
             assert self.best_dir is not None  # just set

@@ -108,21 +108,29 @@ def test_patience(setting):
         **{"training.epochs": 6, "training.patience": 3},
     )
     progress = loop.run()
-    assert progress.epoch == 5  # a tie, in loss too, is no improvement: the sixth isn't reached
+    assert progress.epoch == 5  # a tie in all of them is no improvement: the sixth isn't reached
     assert progress.best_epoch == 2
     assert progress.best_metric == 0.5
     assert [p.name for p in setting.checkpoints.glob("best-*")] == ["best-2"]
 
 
-def test_a_tie_is_broken_by_the_loss(setting):
-    losses = (2.0, 1.0, 1.5)
+@pytest.mark.parametrize(
+    ("cers", "losses", "best"),
+    [
+        ((0.5, 0.5, 0.5), (2.0, 1.0, 1.5), 2),
+        # The other error rate goes before the loss.
+        ((0.5, 0.5, 0.4), (2.0, 1.0, 1.5), 3),
+    ],
+)
+def test_a_tie_is_broken_by_the_other_rate_then_by_the_loss(setting, cers, losses, best):
     loop = setting.loop(
-        evaluate=lambda loop: {"eval_wer": 0.5, "eval_cer": 0.5,
+        evaluate=lambda loop: {"eval_wer": 0.5, "eval_cer": cers[loop.progress.epoch],
                                "eval_loss": losses[loop.progress.epoch]},
         **{"training.epochs": 3},
     )  # fmt: skip
     progress = loop.run()
-    assert (progress.best_epoch, progress.best_loss) == (2, 1.0)
+    assert progress.best_epoch == best
+    assert progress.best_ties == [cers[best - 1], losses[best - 1]]
 
 
 def test_patience_counts_from_the_last_gain(setting):
