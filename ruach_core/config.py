@@ -13,7 +13,7 @@ import tomllib
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ruach_core.errors import UserError
 
@@ -64,7 +64,7 @@ class TrainingConfig(_Section):
     checkpoint_minutes: float = Field(
         10.0, ge=0, description="longest time without a checkpoint; one is written at each epoch"
     )
-    workers: int = Field(0, ge=0, description="processes that read audio beside the training")
+    workers: int = Field(2, ge=1, description="threads that read audio ahead of the training")
     language_init: Literal["keep", "detect"] = Field(
         "keep",
         description="how the language token begins: keep, as it is; detect, as the sum of all "
@@ -73,23 +73,62 @@ class TrainingConfig(_Section):
     max_steps: int | None = Field(None, ge=1, description="stop early, to try things out")
 
 
-class WindowConfig(_Section):
-    """How much audio one encoder pass sees."""
+_POLICIES: dict[str, dict[str, float]] = {
+    "trim": {"jitter_s": 0.0, "packed_share": 0.0, "full_share": 0.0},
+    "mix": {"jitter_s": 1.3, "packed_share": 0.2, "full_share": 0.02},
+    "pack": {"jitter_s": 0.0, "packed_share": 1.0, "full_share": 0.0},
+    "full": {"jitter_s": 0.0, "packed_share": 0.0, "full_share": 1.0},
+}
 
-    policy: Literal["trim", "full"] = "trim"
+
+class WindowConfig(_Section):
+    """How much audio one encoder pass sees.
+
+    The policy decides what the other settings are by default: `trim`, each clip alone in a window
+    of its length; `mix`, that with jitter, a share of packed windows and a few full ones; `pack`,
+    all clips in packed windows; `full`, each clip alone in 30 s, as elsewhere.
+    """
+
+    policy: Literal["trim", "mix", "pack", "full"] = "mix"
     margin_s: float = Field(0.3, ge=0, le=30, description="least silence after each clip")
-    jitter_s: float = Field(1.3, ge=0, le=30, description="most extra silence, drawn per update")
-    full_share: float = Field(
-        0.05, ge=0, le=1, description="share of clips trained in a full 30 s window"
+    jitter_s: float = Field(
+        1.3, ge=0, le=30, description="most extra silence, drawn per update; 0 except in mix"
     )
+    packed_share: float = Field(
+        0.2, ge=0, le=1, description="share of clips trained several to a 30 s window, with "
+        "timestamps; 1 in pack, 0 in trim and full",
+    )  # fmt: skip
+    full_share: float = Field(
+        0.02, ge=0, le=1, description="share of clips trained alone in a full 30 s window; 1 in "
+        "full, 0 in trim and pack",
+    )  # fmt: skip
+    prompt_share: float = Field(
+        0.5, ge=0, le=1, description="share of packed windows with the text before as a prompt"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_by_policy(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        return {**_POLICIES.get(str(values.get("policy", "mix")), {}), **values}
+
+    @model_validator(mode="after")
+    def _check_shares(self) -> WindowConfig:
+        if self.packed_share + self.full_share > 1.0:
+            raise ValueError("packed_share and full_share are more than 1 together")
+        return self
 
 
 class AugmentConfig(_Section):
-    """Speed perturbation (Ko et al., Interspeech 2015) and SpecAugment (arXiv 1904.08779)."""
+    """Speed perturbation (Ko et al., Interspeech 2015), noise, SpecAugment (arXiv 1904.08779)."""
 
     speed: float = Field(
         0.1, ge=0, le=0.3, description="each clip is played slower, as it is, or faster by this"
     )
+    gain_db: float = Field(0.0, ge=0, le=40, description="each clip louder or softer by up to this")
+    noise_share: float = Field(0.0, ge=0, le=1, description="share of clips with noise behind them")
+    noise_snr_db: float = Field(10.0, description="least signal-to-noise ratio of such a clip")
     spec_augment: bool = True
     time_masks: int = Field(2, ge=0)
     time_mask_share: float = Field(0.1, ge=0, lt=1, description="of the clip, per mask at most")

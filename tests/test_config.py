@@ -79,7 +79,7 @@ def test_settings_lists_every_setting_with_its_default(capsys):
 
 
 def test_choices_are_listed():
-    assert "trim|full" in setting_names()["window.policy"]
+    assert "trim|mix|pack|full" in setting_names()["window.policy"]
 
 
 def test_file_then_flags(tmp_path):
@@ -133,7 +133,7 @@ def test_unknown_names_are_named(name):
         ("training.learning_rate", "nan"),
         ("training.learning_rate", "inf"),
         ("training.precision", "fp8"),
-        ("window.policy", "pack"),
+        ("window.policy", "stretch"),
         ("window.full_share", "1.1"),
         ("window.full_share", "nan"),
         ("dataset.max_duration_s", "31"),

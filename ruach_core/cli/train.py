@@ -22,7 +22,7 @@ Examples:
     ruach train --lang am --data recordings --model whisper-small --epochs 10
     ruach train --lang am --resume
     ruach train --lang xyz --no-pack --data recordings
-    ruach train --lang am --window.full_share 0.2 --training.batch_size 16
+    ruach train --lang am --window.policy full --training.batch_size 16
 
 Every setting can be given as --SECTION.NAME VALUE or in a TOML file (--config);
 --settings lists them all.

@@ -259,7 +259,8 @@ def _settings_table(record: RunRecord) -> str:
         "clips per update": plan.batch_size,
         "updates": record.progress.update,
         "precision": plan.precision,
-        "window": f"{config.window.policy}, {percent(config.window.full_share)} of clips at 30 s",
+        "window": f"{config.window.policy}: {percent(config.window.packed_share)} of clips packed, "
+        f"{percent(config.window.full_share)} alone at 30 s",
         "seed": config.seed,
         "longest text decoded": f"{record.prepared.max_new_tokens} tokens",
         "pack options": config.options or "defaults",

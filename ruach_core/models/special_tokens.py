@@ -53,6 +53,17 @@ class WhisperTokenizer:
         pieces = [self._tokenizer.encode(p, add_special_tokens=False).ids for p in _split(text)]
         return [i for piece in pieces for i in piece if i < self.end]
 
+    def encode_text(self, text: str) -> list[int]:
+        """Ids of a whole text as Whisper writes one: with the space before a word in front of it.
+
+        So the first word has the tokens that it has anywhere else, and texts can be joined. A text
+        that fills the decoder to its last position goes without.
+        """
+        if not text:
+            return []
+        ids = self.encode(f" {text}")
+        return ids if len(ids) <= MAX_NEW_TOKENS else self.encode(text)
+
     def decode(self, ids: Sequence[int]) -> str:
         """The text of the ids; special tokens and timestamps are left out."""
         return str(self._tokenizer.decode([i for i in ids if i < self.end]))
@@ -139,6 +150,10 @@ class SpecialTokens:
             previous=required("<|startofprev|>"),
             no_speech=required("<|nospeech|>", "<|nocaptions|>"),
         )
+
+    def timestamp(self, step: int) -> int:
+        """The id of a time, in steps of 20 ms from the window's start (0 to 1,500)."""
+        return self.no_timestamps + 1 + step
 
     @property
     def prompt(self) -> list[int]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import soxr
 
@@ -33,32 +35,76 @@ def change_speed(waveform: FloatArray, speed: float) -> FloatArray:
     return changed
 
 
-def spec_augment(
-    log_mel: FloatArray, n_real: int, config: AugmentConfig, rng: np.random.Generator
-) -> FloatArray:
-    """Mask stretches of time and bands of frequency (arXiv 1904.08779, section 2).
+def add_noise(waveform: FloatArray, config: AugmentConfig, rng: np.random.Generator) -> FloatArray:
+    """Louder or softer by up to `gain_db`, and now and then with noise behind it.
 
-    Masks lie within the first `n_real` frames, so a short clip in a long window is masked as much
-    as it would be alone. Masked values are the clip's mean.
+    The noise is between white and brown (its power falls with the frequency by an exponent of 0 to
+    2), at a signal-to-noise ratio drawn from `noise_snr_db` up to 20 dB more.
+    """
+    gain_db = rng.uniform(-config.gain_db, config.gain_db)
+    if rng.random() < config.noise_share and len(waveform):
+        spectrum = np.fft.rfft(rng.standard_normal(len(waveform)))
+        fall = np.arange(1, len(spectrum) + 1) ** (-rng.uniform(0.0, 2.0) / 2)
+        noise = np.fft.irfft(spectrum * fall, n=len(waveform))
+        snr_db = config.noise_snr_db + rng.uniform(0.0, 20.0)
+        power, noise_power = np.mean(waveform**2), np.mean(noise**2)
+        noise *= np.sqrt(power / (noise_power + 1e-12) / 10 ** (snr_db / 10))
+        waveform = waveform + noise.astype(np.float32)
+    return np.asarray(waveform * np.float32(10 ** (gain_db / 20)), dtype=np.float32)
+
+
+def augment_waveform(
+    waveform: FloatArray, utterance: Utterance, config: AugmentConfig, *, seed: int, epoch: int
+) -> FloatArray:
+    """The clip as it is played in an epoch: its speed, its level, the noise behind it."""
+    speed = choose_speed(utterance, config, seed=seed, epoch=epoch)
+    waveform = change_speed(waveform, speed)
+    if not config.gain_db and not config.noise_share:
+        return waveform
+    return add_noise(waveform, config, generator("noise", seed, epoch, utterance.id))
+
+
+@dataclass(frozen=True, slots=True)
+class Masks:
+    """What SpecAugment hides of one clip.
+
+    Attributes:
+        start: the clip's first frame in its window.
+        end: the frame behind its last.
+        times: stretches of frames, counted from `start`.
+        frequencies: bands of mel bins.
+    """
+
+    start: int
+    end: int
+    times: tuple[tuple[int, int], ...]
+    frequencies: tuple[tuple[int, int], ...]
+
+
+def draw_masks(
+    start: int, end: int, config: AugmentConfig, rng: np.random.Generator, *, n_mels: int
+) -> Masks:
+    """Draw stretches of time and bands of frequency (arXiv 1904.08779, section 2).
+
+    Masks lie within the clip, and how wide they are depends on its own length: a short clip in a
+    long window is masked as much as it would be alone.
 
     Args:
-        log_mel: shape (n_mels, n_frames).
-        n_real: frames that hold the clip; the rest is padding.
+        start: the clip's first frame in its window.
+        end: the frame behind its last.
         config: how many masks, how wide.
         rng: where the masks lie.
-
-    Returns:
-        A masked copy.
+        n_mels: mel bands.
     """
-    masked = log_mel.copy()
-    fill = float(log_mel[:, :n_real].mean())
+    n_real = end - start
     longest = int(n_real * config.time_mask_share)
-    for _ in range(config.time_masks):
-        width = int(rng.integers(0, longest + 1))
-        start = int(rng.integers(0, max(1, n_real - width)))
-        masked[:, start : start + width] = fill
-    for _ in range(config.frequency_masks):
-        width = int(rng.integers(0, config.frequency_mask_bins + 1))
-        start = int(rng.integers(0, max(1, log_mel.shape[0] - width)))
-        masked[start : start + width, :n_real] = fill
-    return masked
+    times = (_draw_span(n_real, longest, rng) for _ in range(config.time_masks))
+    widest = min(config.frequency_mask_bins, n_mels)
+    frequencies = (_draw_span(n_mels, widest, rng) for _ in range(config.frequency_masks))
+    return Masks(start, end, tuple(times), tuple(frequencies))
+
+
+def _draw_span(length: int, widest: int, rng: np.random.Generator) -> tuple[int, int]:
+    width = int(rng.integers(0, widest + 1))
+    first = int(rng.integers(0, length - width + 1))
+    return first, first + width

@@ -88,17 +88,19 @@ class Evaluator:
         import torch
 
         validation = self.prepared.validation
-        ids = [self.prepared.tokenizer.encode(u.reference or "") for u in validation]
+        ids = [self.prepared.tokenizer.encode_text(u.reference or "") for u in validation]
         n_mels = self.model.config.num_mel_bins
         collator = Collator(validation, ids, self.prepared.tokens, n_mels=n_mels)
         order = sorted(range(len(validation)), key=lambda i: validation[i].duration_s or 0.0)
         self.model.eval()
-        total = 0.0
+        total, n_tokens = 0.0, 0
         with torch.inference_mode():
             for start in range(0, len(order), _LOSS_BATCH):
                 indices = tuple(order[start : start + _LOSS_BATCH])
                 longest_s = max(validation[i].duration_s or 0.0 for i in indices)
                 n_samples = window_samples(longest_s, margin_s=self.config.window.margin_s)
-                total += float(loop.loss(collator(MicroBatch(indices, n_samples), 0)))
+                micro_batch = MicroBatch.of_clips(indices, n_samples)
+                total += float(loop.loss(collator(micro_batch, 0)))
+                n_tokens += collator.n_target_tokens(micro_batch.windows)
         self.model.train()
-        return total / collator.n_target_tokens(order)
+        return total / n_tokens

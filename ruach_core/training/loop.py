@@ -34,6 +34,7 @@ from ruach_core.training.optimizer import (
     learning_rate_at,
     set_learning_rate,
 )
+from ruach_core.training.read_ahead import Waiting, read_ahead
 from ruach_core.types import Utterance
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ class Plan:
             micro_batch_s=self.micro_batch_s,
             seed=self.config.seed,
             epoch=epoch,
+            n_tokens=self.collator.n_tokens,
             augment=self.config.augment,
         )
 
@@ -106,6 +108,7 @@ class Loop:
         if self._config.max_steps:
             self._n_updates = min(self._n_updates, self._config.max_steps)
         self._stop_signal: int | None = None
+        self._waiting = Waiting()
         self.progress = Progress()
 
     def run(self, *, resume: bool = False) -> Progress:
@@ -172,6 +175,7 @@ class Loop:
         for batch, passes in self._read(batches[progress.batch : last]):
             self._update(batch, passes)
             bar.update()
+            bar.set_postfix_str(f"{100 * self._waiting.share:.1f} % of the time waiting for data")
             if self._stop_signal is not None:
                 self._save()
                 self._stop()
@@ -186,21 +190,18 @@ class Loop:
         raise InterruptedRunError("stopped by a signal; go on with --resume")
 
     def _read(self, batches: Sequence[Batch]) -> Iterator[tuple[Batch, list[Tensors]]]:
-        """Each batch with its passes' tensors, read ahead by `training.workers` processes."""
-        from torch.utils.data import DataLoader
-
+        """Each batch with its passes' tensors, read ahead by `training.workers` threads."""
         collator, epoch = self._plan.collator, self.progress.epoch
-        loader: Any = DataLoader(
-            _Passes(batches, collator, epoch),
-            batch_size=None,
-            shuffle=False,
-            num_workers=self._config.workers,
-        )
-        return zip(batches, loader, strict=True)
+
+        def read(batch: Batch) -> list[Tensors]:
+            return [collator(micro_batch, epoch) for micro_batch in batch.micro_batches]
+
+        passes = read_ahead(read, batches, n_threads=self._config.workers)
+        return zip(batches, self._waiting.timed(passes), strict=True)
 
     def _update(self, batch: Batch, passes: Sequence[Tensors]) -> None:
         progress = self.progress
-        n_tokens = self._plan.collator.n_target_tokens(batch.indices)
+        n_tokens = self._plan.collator.n_target_tokens(batch.windows)
         peak = self._plan.learning_rate
         rate = learning_rate_at(progress.update, self._n_updates, peak, self._config)
         set_learning_rate(self._optimizer, rate)
@@ -247,9 +248,10 @@ class Loop:
         part of the target. It lifts the loss by an amount that means nothing to a reader.
         """
         device = self._accelerator.device
+        log_mel = tensors.log_mel(device)
         with self._accelerator.autocast():
             logits = self._model(
-                input_features=tensors.log_mel.to(device),
+                input_features=log_mel,
                 decoder_input_ids=tensors.decoder_input_ids.to(device),
                 use_cache=False,
             ).logits
@@ -272,6 +274,7 @@ class Loop:
                 "loss": round(loss / n_tokens, 4),
                 "grad_norm": round(grad_norm, 4),
                 "learning_rate": float(f"{rate:.4g}"),
+                "data_wait": round(self._waiting.share, 4),
                 "epoch": round(progress.update / self._per_epoch, 2),
             }
         )
@@ -332,18 +335,3 @@ class Loop:
         finally:
             for name, handler in before.items():
                 signal.signal(name, handler)
-
-
-class _Passes:
-    """The tensors of each batch's passes, by the batch's place; what DataLoader iterates."""
-
-    def __init__(self, batches: Sequence[Batch], collator: Collator, epoch: int) -> None:
-        self._batches = batches
-        self._collator = collator
-        self._epoch = epoch
-
-    def __len__(self) -> int:
-        return len(self._batches)
-
-    def __getitem__(self, place: int) -> list[Tensors]:
-        return [self._collator(m, self._epoch) for m in self._batches[place].micro_batches]

@@ -129,7 +129,7 @@ def prepare(
         validation=validation,
         test=test,
         set_aside=set_aside,
-        text_ids=[tokenizer.encode(u.reference or "") for u in train],
+        text_ids=[tokenizer.encode_text(u.reference or "") for u in train],
         budget=budget,
         max_new_tokens=config.evaluation.max_new_tokens or budget.generation_length,
         tokenizer=tokenizer,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ruach_core.config import RunConfig
 from ruach_core.data.read import write_set_aside
+from ruach_core.data.waveforms import WaveformStore
 from ruach_core.errors import require_extra
 from ruach_core.evaluation.report import write_text
 from ruach_core.models.resolve import ResolvedModel, resolve_base_model
@@ -92,7 +93,8 @@ def train(
     measurer = Measurer(evaluator, plugins, base.directory, outputs.work)
     identity = {"settings": config.digest(), "data": prepared.corpus.fingerprint}
     zero_shot = _measure_zero_shot(measurer, outputs, identity, resume=resume)
-    plan = _plan(config, prepared, outputs, identity, evaluator, zero_shot)
+    store = _keep_audio(prepared, outputs, console)
+    plan = _plan(config, prepared, outputs, identity, evaluator, zero_shot, store)
     loop = Loop(model, plan, console)
     _show_first_batch(loop, plan, prepared, console)
     plugins.before_train(_run_info(config, base, outputs, prepared))
@@ -154,6 +156,18 @@ def _measure_zero_shot(
     return zero_shot
 
 
+def _keep_audio(prepared: Prepared, outputs: Outputs, console: Console) -> WaveformStore:
+    """The training clips decoded, for the epochs to come."""
+    clips = prepared.train
+    with console.progress(len(clips), "decode audio") as bar:
+        return WaveformStore.build(
+            outputs.work / "audio.int16",
+            clips,
+            fingerprint=prepared.corpus.fingerprint,
+            on_progress=bar.update,
+        )
+
+
 def _plan(
     config: RunConfig,
     prepared: Prepared,
@@ -161,6 +175,7 @@ def _plan(
     identity: dict[str, str],
     evaluator: Evaluator,
     zero_shot: ZeroShot,
+    store: WaveformStore,
 ) -> Plan:
     """Fill in what the settings left to Ruach, and say what was chosen and why."""
     model, console = evaluator.model, evaluator.console
@@ -183,6 +198,7 @@ def _plan(
             n_mels=model.config.num_mel_bins,
             augment=config.augment,
             seed=config.seed,
+            read=store.read,
         ),
         learning_rate=rate,
         batch_size=batch_size,

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from ruach_core.errors import UserError
+from ruach_core.features import HOP_LENGTH
 from ruach_core.models.special_tokens import MAX_TARGET_POSITIONS, SpecialTokens, WhisperTokenizer
 from ruach_core.training.collate import IGNORED, Tensors
 from ruach_core.types import Utterance
@@ -33,15 +34,16 @@ def check_decoder_ids(inputs: np.ndarray, targets: np.ndarray, tokens: SpecialTo
     ):
         where = f"first batch, clip {row + 1}"
         n_starts = input_ids.count(tokens.start) + target_ids.count(tokens.start)
-        if n_starts != 1 or input_ids[0] != tokens.start:
+        if n_starts != 1 or (input_ids[0] not in (tokens.start, tokens.previous)):
             raise UserError(f"{where}: {n_starts} <|startoftranscript|> where there must be one")
-        if input_ids[1] != tokens.language:
+        task = input_ids[input_ids.index(tokens.start) :][: len(prompt)]
+        if task[1] != tokens.language:
             raise UserError(
-                f"{where}: language token {input_ids[1]}, not {tokens.language} "
+                f"{where}: language token {task[1]}, not {tokens.language} "
                 f"(<|{tokens.whisper_language}|>)"
             )
-        if input_ids[: len(prompt)] != prompt:
-            raise UserError(f"{where}: prompt {input_ids[: len(prompt)]}, not {prompt}")
+        if task != prompt and not (task[:-1] == prompt[:-1] and task[-1] > tokens.no_timestamps):
+            raise UserError(f"{where}: prompt {task}, not {prompt}")
         kept = [i for i in target_ids if i != IGNORED]
         if kept[-1:] != [tokens.end]:
             raise UserError(f"{where}: the text doesn't end with <|endoftext|>")
@@ -65,16 +67,17 @@ def xray_lines(
     inputs, targets = tensors.decoder_input_ids.numpy(), tensors.target_ids.numpy()
     check_decoder_ids(inputs, targets, tokens)
     first = utterances[0]
-    n_kept = int((targets[0] != IGNORED).sum())
-    _, n_mels, n_frames = tensors.log_mel.shape
+    n_kept = int(np.flatnonzero(targets[0] != IGNORED)[-1]) + 1
+    learnt = [i for i in targets[0].tolist() if i != IGNORED]
+    n_mels, n_frames = tensors.n_mels, tensors.waveforms.shape[1] // HOP_LENGTH
     per_token = loss(tensors) / int((targets != IGNORED).sum())
     return [
-        f"first batch: {len(inputs)} clips, window {n_frames / 100:.1f} s, "
+        f"first batch: {len(utterances)} clips, window {n_frames / 100:.1f} s, "
         f"log-mel {n_mels} x {n_frames}, loss {per_token:.3f} per token",
         f"  audio       {first.audio.name} ({first.duration_s or 0:.2f} s)",
         f"  transcript  {first.transcript}",
         f"  reference   {first.reference}",
         f"  decoder in  {tokenizer.describe(inputs[0][:n_kept].tolist())}",
-        f"  target      {tokenizer.describe(targets[0][:n_kept].tolist())}",
-        f"  target ids  {targets[0][:n_kept].tolist()}",
+        f"  target      {tokenizer.describe(learnt)}",
+        f"  target ids  {learnt}",
     ]

@@ -115,8 +115,7 @@ DEFAULTS = {
     "training.log_steps": 1,
     "training.label_smoothing": 0.0,
     "augment.speed": 0.0,
-    "window.full_share": 0.0,
-    "window.jitter_s": 0.0,
+    "window.policy": "trim",
 }
 
 

@@ -6,92 +6,90 @@ import numpy as np
 import pytest
 
 from ruach_core.config import AugmentConfig
-from ruach_core.training.augment import change_speed, choose_speed, spec_augment
+from ruach_core.training.augment import Masks, add_noise, change_speed, choose_speed, draw_masks
 from ruach_core.training.randomness import generator
 from ruach_core.types import SAMPLING_RATE, Utterance
 
-N_MELS, N_FRAMES, N_REAL = 80, 700, 400
+N_MELS, N_FRAMES, START, END = 80, 700, 100, 500
+N_REAL = END - START
 
 
-@pytest.fixture
-def log_mel() -> np.ndarray:
-    return np.random.default_rng(0).normal(size=(N_MELS, N_FRAMES)).astype(np.float32)
+def drawn(rng: np.random.Generator, config: AugmentConfig = AugmentConfig()) -> Masks:  # noqa: B008
+    return draw_masks(START, END, config, rng, n_mels=N_MELS)
 
 
-def masked_places(before: np.ndarray, after: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Columns and rows that are masked over the whole real part."""
-    changed = (before != after)[:, :N_REAL]
-    return np.flatnonzero(changed.all(axis=0)), np.flatnonzero(changed.all(axis=1))
+def hidden(masks: Masks) -> np.ndarray:
+    """Where a mel of the window's size is masked."""
+    places = np.zeros((N_MELS, N_FRAMES), dtype=bool)
+    for first, last in masks.times:
+        places[:, masks.start + first : masks.start + last] = True
+    for first, last in masks.frequencies:
+        places[first:last, masks.start : masks.end] = True
+    return places
 
 
-def test_padding_is_left_alone_and_the_input_too(log_mel):
-    before = log_mel.copy()
-    changed = 0
-    for n in range(50):
-        after = spec_augment(log_mel, N_REAL, AugmentConfig(), generator("t", n))
-        np.testing.assert_array_equal(after[:, N_REAL:], before[:, N_REAL:])
-        changed += not np.array_equal(after, before)
-    np.testing.assert_array_equal(log_mel, before)
-    assert changed == 50
-
-
-def test_masks_are_within_their_bounds_and_reach_them(log_mel):
+def test_masks_are_within_their_bounds_and_reach_them():
     config = AugmentConfig(time_masks=2, time_mask_share=0.05, frequency_masks=2,
                            frequency_mask_bins=20)  # fmt: skip
-    n_columns, n_rows = [], []
+    times, bands = [], []
     for n in range(300):
-        after = spec_augment(log_mel, N_REAL, config, generator("t", n))
-        columns, rows = masked_places(log_mel, after)
-        n_columns.append(len(columns))
-        n_rows.append(len(rows))
-    assert max(n_columns) <= 2 * 0.05 * N_REAL
-    assert max(n_columns) > 1.5 * 0.05 * N_REAL
-    assert max(n_rows) <= 2 * 20
-    assert max(n_rows) > 1.5 * 20
+        masks = drawn(generator("t", n), config)
+        assert len(masks.times) == len(masks.frequencies) == 2
+        times += [last - first for first, last in masks.times]
+        bands += [last - first for first, last in masks.frequencies]
+    assert (min(times), max(times)) == (0, 0.05 * N_REAL)
+    assert (min(bands), max(bands)) == (0, 20)
 
 
-def test_every_part_of_the_clip_is_masked_now_and_then(log_mel):
-    hit = np.zeros((N_MELS, N_REAL), dtype=bool)
-    for n in range(600):
-        after = spec_augment(log_mel, N_REAL, AugmentConfig(), generator("t", n))
-        hit |= (after != log_mel)[:, :N_REAL]
-    assert hit[:-1, :-1].all()
+def test_every_part_of_the_clip_is_masked_now_and_then_and_nothing_else():
+    hit = np.zeros((N_MELS, N_FRAMES), dtype=bool)
+    for n in range(900):
+        hit |= hidden(drawn(generator("t", n)))
+    assert hit[:, START:END].all()
+    assert not hit[:, :START].any()
+    assert not hit[:, END:].any()
 
 
-def test_masked_values_are_the_mean_of_the_real_frames(log_mel):
-    after = spec_augment(log_mel, N_REAL, AugmentConfig(), generator("t", 1))
-    changed = after[after != log_mel]
-    assert changed.size
-    np.testing.assert_allclose(changed, log_mel[:, :N_REAL].mean(), rtol=1e-5)
+def test_masks_are_a_pure_function_of_the_key():
+    first = drawn(generator("augment", 42, 3, "a.wav"))
+    assert drawn(generator("augment", 42, 3, "a.wav")) == first
+    assert drawn(generator("augment", 42, 4, "a.wav")) != first
 
 
-def test_it_is_a_pure_function_of_the_key(log_mel):
-    first = spec_augment(log_mel, N_REAL, AugmentConfig(), generator("augment", 42, 3, "a.wav"))
-    again = spec_augment(log_mel, N_REAL, AugmentConfig(), generator("augment", 42, 3, "a.wav"))
-    other = spec_augment(log_mel, N_REAL, AugmentConfig(), generator("augment", 42, 4, "a.wav"))
-    np.testing.assert_array_equal(first, again)
-    assert not np.array_equal(first, other)
-
-
-def test_the_same_masks_in_a_longer_window(log_mel):
-    """The padding behind a clip, which is drawn anew for each update, moves no mask."""
-    short = spec_augment(log_mel[:, :450], N_REAL, AugmentConfig(), generator("t", 5))
-    long = spec_augment(log_mel, N_REAL, AugmentConfig(), generator("t", 5))
-    np.testing.assert_array_equal(short[:, :N_REAL], long[:, :N_REAL])
-
-
-def test_no_masks_changes_nothing(log_mel):
-    config = AugmentConfig(time_masks=0, frequency_masks=0)
-    np.testing.assert_array_equal(spec_augment(log_mel, N_REAL, config, generator("t", 1)), log_mel)
+def test_no_masks():
+    masks = drawn(generator("t", 1), AugmentConfig(time_masks=0, frequency_masks=0))
+    assert masks == Masks(START, END, (), ())
 
 
 @pytest.mark.parametrize("n_real", [1, 3, 19])
 def test_very_short_clips_and_masks_wider_than_the_mel(n_real):
-    log_mel = np.random.default_rng(0).normal(size=(8, 40)).astype(np.float32)
     for n in range(50):
-        after = spec_augment(log_mel, n_real, AugmentConfig(), generator("t", n))
-        np.testing.assert_array_equal(after[:, n_real:], log_mel[:, n_real:])
-        assert np.isfinite(after).all()
+        masks = draw_masks(5, 5 + n_real, AugmentConfig(), generator("t", n), n_mels=8)
+        assert all(0 <= first <= last <= n_real for first, last in masks.times)
+        assert all(0 <= first <= last <= 8 for first, last in masks.frequencies)
+
+
+def test_noise_and_gain_stay_within_their_bounds():
+    config = AugmentConfig(gain_db=6.0, noise_share=1.0, noise_snr_db=10.0)
+    wave = np.sin(np.arange(16_000, dtype=np.float32) / 10)
+    ratios_db, gains_db = [], []
+    for n in range(200):
+        noisy = add_noise(wave, config, generator("t", n))
+        assert noisy.dtype == np.float32
+        gain = float(noisy @ wave / (wave @ wave))
+        noise = noisy / gain - wave
+        ratios_db.append(10 * np.log10(np.mean(wave**2) / np.mean(noise**2)))
+        gains_db.append(20 * np.log10(gain))
+    assert 9.5 < min(ratios_db) < 11
+    assert 29 < max(ratios_db) < 30.5
+    assert -6.5 < min(gains_db) < -5
+    assert 5 < max(gains_db) < 6.5
+
+
+def test_silence_stays_silence_under_noise():
+    config = AugmentConfig(gain_db=6.0, noise_share=1.0)
+    quiet = add_noise(np.zeros(1_000, dtype=np.float32), config, generator("t", 0))
+    assert not quiet.any()
 
 
 def clip(n: int, duration_s: float = 3.0) -> Utterance:

@@ -16,6 +16,7 @@ from ruach_core.types import SAMPLING_RATE, Utterance
 
 NO_LIMIT_S = 1e6
 WINDOW = WindowConfig(policy="trim", margin_s=0.3, jitter_s=1.3, full_share=0.1)
+FULL_SHARE_ALONE = {"policy": "trim", "jitter_s": 1.3}
 
 
 def clips(durations_s: list[float]) -> list[Utterance]:
@@ -39,6 +40,7 @@ def plan(
     micro_batch_s: float = 60.0,
     seed: int = 1,
     epoch: int = 0,
+    n_tokens: list[int] | None = None,
 ) -> list[Batch]:
     return plan_epoch(
         utterances,
@@ -47,6 +49,7 @@ def plan(
         micro_batch_s=micro_batch_s,
         seed=seed,
         epoch=epoch,
+        n_tokens=[20] * len(utterances) if n_tokens is None else n_tokens,
     )
 
 
@@ -63,14 +66,15 @@ def in_full_windows(batches: list[Batch]) -> set[int]:
     durations_s=st.lists(st.floats(0.2, 30.0), min_size=1, max_size=80),
     batch_size=st.integers(1, 40),
     micro_batch_s=st.floats(1.0, 200.0),
-    full_share=st.floats(0.0, 1.0),
-    policy=st.sampled_from(["trim", "full"]),
+    share=st.floats(0.0, 1.0),
+    policy=st.sampled_from(["trim", "mix", "pack", "full"]),
     seed=st.integers(0, 5),
 )
 def test_every_clip_once_in_every_epoch(
-    durations_s, batch_size, micro_batch_s, full_share, policy, seed
+    durations_s, batch_size, micro_batch_s, share, policy, seed
 ):
-    window = WindowConfig(policy=policy, full_share=full_share)
+    shares = {"packed_share": share, "full_share": 0.5 * (1 - share)} if policy == "mix" else {}
+    window = WindowConfig(policy=policy, **shares)
     utterances = clips(durations_s)
     n_batches = -(-len(utterances) // batch_size)
     for epoch in range(4):
@@ -79,9 +83,9 @@ def test_every_clip_once_in_every_epoch(
         assert sorted(i for batch in batches for i in batch.indices) == list(range(len(utterances)))
         # The loop counts on this number of updates.
         assert len(batches) == n_batches
-        assert all(len(batch.indices) <= batch_size for batch in batches)
+        assert all(0 < len(batch.indices) < 2 * batch_size for batch in batches) or batch_size == 1
         for micro in micro_batches(batches):
-            assert len(micro.indices) == 1 or micro.window_s <= micro_batch_s + 1e-9
+            assert len(micro.windows) == 1 or micro.window_s <= micro_batch_s + 1e-9
             longest_s = max(durations_s[i] for i in micro.indices)
             assert micro.n_samples >= min(MAX_SAMPLES, round(longest_s * SAMPLING_RATE))
             assert micro.n_samples <= MAX_SAMPLES
@@ -126,14 +130,16 @@ def test_clips_of_a_batch_have_like_lengths():
 def test_share_of_clips_in_a_full_window(share):
     utterances = random_clips(3000)
     for epoch in range(2):
-        batches = plan(utterances, window=WindowConfig(full_share=share), epoch=epoch)
+        batches = plan(
+            utterances, window=WindowConfig(**FULL_SHARE_ALONE, full_share=share), epoch=epoch
+        )
         found = len(in_full_windows(batches)) / len(utterances)
         # Four standard deviations of a binomial share.
         assert abs(found - share) <= 4 * (share * (1 - share) / len(utterances)) ** 0.5
 
 
 def test_policy_full_puts_every_clip_in_a_full_window():
-    batches = plan(random_clips(50), window=WindowConfig(policy="full", full_share=0.0))
+    batches = plan(random_clips(50), window=WindowConfig(policy="full"))
     assert {micro.n_samples for micro in micro_batches(batches)} == {MAX_SAMPLES}
 
 
@@ -162,7 +168,7 @@ def test_whether_a_clip_is_full_depends_on_no_other_clip():
 
 
 def test_windows_hold_the_margin_and_at_most_the_jitter():
-    window = WindowConfig(margin_s=0.4, jitter_s=0.9, full_share=0.0)
+    window = WindowConfig(policy="trim", margin_s=0.4, jitter_s=0.9)
     utterances = random_clips(2000, longest_s=10.0)
     silences = []
     for batch in plan(utterances, window=window, micro_batch_s=NO_LIMIT_S):
@@ -177,13 +183,13 @@ def test_windows_hold_the_margin_and_at_most_the_jitter():
 
 
 def test_without_jitter_the_margin_alone_counts():
-    window = WindowConfig(margin_s=0.5, jitter_s=0.0, full_share=0.0)
+    window = WindowConfig(policy="trim", margin_s=0.5)
     (batch,) = plan(clips([1.0, 2.0]), window=window)
     assert [micro.n_samples for micro in batch.micro_batches] == [round(2.5 * SAMPLING_RATE)]
 
 
 def test_a_clip_above_the_limit_gets_a_pass_of_its_own():
-    window = WindowConfig(jitter_s=0.0, full_share=0.0)
+    window = WindowConfig(policy="trim")
     (batch,) = plan(clips([25.0, 1.0, 1.2]), window=window, micro_batch_s=5.0)
     assert [micro.indices for micro in batch.micro_batches] == [(1, 2), (0,)]
 
@@ -192,8 +198,8 @@ def test_windows_hold_the_clips_at_the_speed_of_the_epoch():
     utterances = random_clips(64, longest_s=20.0)
     augment = AugmentConfig(speed=0.2)
     batches = plan_epoch(
-        utterances, WindowConfig(full_share=0), batch_size=8, micro_batch_s=60, seed=3, epoch=1,
-        augment=augment,
+        utterances, WindowConfig(policy="trim"), batch_size=8, micro_batch_s=60, seed=3, epoch=1,
+        n_tokens=[20] * 64, augment=augment,
     )  # fmt: skip
     for micro in micro_batches(batches):
         for i in micro.indices:

@@ -44,7 +44,7 @@ def test_history_has_the_lines_that_were_printed(longer):
     epochs = [figures for figures in progress.history if "eval_wer" in figures]
     assert [figures["epoch"] for figures in steps] == [0.83, 1.67]
     assert [list(figures) for figures in steps] == [
-        ["loss", "grad_norm", "learning_rate", "epoch"]
+        ["loss", "grad_norm", "learning_rate", "data_wait", "epoch"]
     ] * 2
     assert [figures["epoch"] for figures in epochs] == [1.0, 2.0]
     assert all(figures["train_loss"] > 0 for figures in epochs)
@@ -94,10 +94,10 @@ def test_positions_stay_as_they_are(setting):
     assert set(before) - changed == {"model.encoder.embed_positions.weight"}
 
 
-def test_worker_processes_change_nothing(longer):
-    alone = longer.loop(**{"training.batch_size": 2})
+def test_reading_ahead_changes_nothing(longer):
+    alone = longer.loop(**{"training.batch_size": 2, "training.workers": 1})
     alone.run()
-    helped = longer.loop(**{"training.batch_size": 2, "training.workers": 1})
+    helped = longer.loop(**{"training.batch_size": 2, "training.workers": 4})
     helped.run()
     assert_same(weights(helped), weights(alone))
 

@@ -34,7 +34,7 @@ def test_logged_loss_is_the_mean_over_tokens(setting):
     tensors = loop._plan.collator(micro_batch, 0)
     with torch.inference_mode():
         logits = loop._raw_model(
-            input_features=tensors.log_mel, decoder_input_ids=tensors.decoder_input_ids
+            input_features=tensors.log_mel(), decoder_input_ids=tensors.decoder_input_ids
         ).logits.flatten(0, 1)
     targets = tensors.target_ids.flatten()
     mean = torch.nn.functional.cross_entropy(logits[targets >= 0], targets[targets >= 0])
@@ -49,7 +49,7 @@ def test_label_smoothing_changes_what_is_minimised_and_not_what_is_shown(setting
     tensors = loop._plan.collator(batch.micro_batches[0], 0)
     with torch.inference_mode():
         logits = loop._raw_model(
-            input_features=tensors.log_mel, decoder_input_ids=tensors.decoder_input_ids
+            input_features=tensors.log_mel(), decoder_input_ids=tensors.decoder_input_ids
         ).logits.flatten(0, 1)
         minimised, shown = loop._losses(tensors)
         again = loop.loss(tensors)

@@ -6,6 +6,7 @@ import pytest
 from ruach_core.errors import UserError
 from ruach_core.models.special_tokens import SpecialTokens
 from ruach_core.training.collate import IGNORED, decoder_ids
+from ruach_core.training.packing import TrainingWindow
 from ruach_core.training.xray import check_decoder_ids
 
 TOKENS = SpecialTokens(
@@ -15,8 +16,9 @@ TOKENS = SpecialTokens(
 TEXTS = [[10, 11, 12], [20]]
 
 
-def batch() -> tuple[np.ndarray, np.ndarray]:
-    return decoder_ids(TEXTS, TOKENS)
+def batch(texts: list[list[int]] = TEXTS) -> tuple[np.ndarray, np.ndarray]:
+    windows = [TrainingWindow.of_clip(i) for i in range(len(texts))]
+    return decoder_ids(windows, texts, TOKENS)
 
 
 def refusal(inputs: np.ndarray, targets: np.ndarray) -> str:
@@ -69,7 +71,7 @@ def test_other_task_and_timestamps_are_refused():
 
 
 def test_empty_text_is_refused():
-    assert "clip 2: the text is empty" in refusal(*decoder_ids([[1], []], TOKENS))
+    assert "clip 2: the text is empty" in refusal(*batch([[1], []]))
 
 
 def test_missing_end_is_refused():
@@ -85,5 +87,5 @@ def test_all_masked_is_refused():
 
 
 def test_too_long_is_refused():
-    check_decoder_ids(*decoder_ids([[1] * 444], TOKENS), TOKENS)
-    assert "449 decoder positions" in refusal(*decoder_ids([[1] * 445], TOKENS))
+    check_decoder_ids(*batch([[1] * 444]), TOKENS)
+    assert "449 decoder positions" in refusal(*batch([[1] * 445]))

@@ -1,0 +1,129 @@
+"""Decoded audio of a run in one file: 16 kHz, mono, 16 bits.
+
+A run reads every clip once an epoch. Decoding and resampling them each time costs more than the
+log-mel does; here it is done once, and read by position afterwards. The file is on disk and read
+with `pread`, so memory doesn't grow with the corpus: 115 MB an hour on disk, and the system keeps
+in memory what it can spare. Never a mel is kept: it would be larger, and as long as its padding.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ruach_core.data.audio import load_audio
+from ruach_core.errors import UserError
+from ruach_core.features import FloatArray
+from ruach_core.types import Utterance
+
+_SCALE = 32_768.0
+_READERS = 4
+"""Decoding waits for the disk and the codecs' own code, not for Python."""
+
+
+def load_utterance(utterance: Utterance) -> FloatArray:
+    """An utterance's waveform from its own file, mono float32 at 16 kHz.
+
+    Raises:
+        AudioError: the file can't be read.
+    """
+    return load_audio(utterance.audio, start_s=utterance.start_s, end_s=utterance.end_s)
+
+
+class WaveformStore:
+    """Waveforms by utterance, read by position from one file; safe to read from many threads."""
+
+    def __init__(self, path: Path, places: dict[str, tuple[int, int]]) -> None:
+        """`places` has each utterance's first sample and its number of samples."""
+        self._places = places
+        self._file = os.open(path, os.O_RDONLY)
+
+    @classmethod
+    def build(
+        cls,
+        path: Path,
+        utterances: Sequence[Utterance],
+        *,
+        fingerprint: str,
+        on_progress: Callable[[int], object] | None = None,
+    ) -> WaveformStore:
+        """Decode the utterances into a file, or reuse the one that an interrupted run left.
+
+        Args:
+            path: the file; its index is beside it, `.json`.
+            utterances: what to keep; clips of at most 30 s.
+            fingerprint: of the corpus; a file with another one is written anew.
+            on_progress: called with the number of clips just done.
+
+        Raises:
+            AudioError: a clip can't be read.
+            UserError: the disk is full.
+        """
+        index = path.with_suffix(".json")
+        found = _read_index(path, index, fingerprint)
+        if found is None or not found.keys() >= {u.id for u in utterances}:
+            try:
+                found = _write(path, utterances, on_progress)
+                content = {"fingerprint": fingerprint, "places": found}
+                temporary = index.with_suffix(".json.tmp")
+                temporary.write_text(json.dumps(content), encoding="utf-8")
+                temporary.replace(index)
+            except OSError as error:
+                raise UserError(
+                    f"{path}: can't be written: {error.strerror or error}; it takes 115 MB an hour "
+                    "of audio"
+                ) from error
+        return cls(path, found)
+
+    def read(self, utterance: Utterance) -> FloatArray:
+        """The waveform of an utterance, mono float32 at 16 kHz, shape (n_samples,)."""
+        first, n_samples = self._places[utterance.id]
+        content = os.pread(self._file, 2 * n_samples, 2 * first)
+        return np.frombuffer(content, dtype="<i2").astype(np.float32) / np.float32(_SCALE)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        os.close(self._file)
+
+
+def _read_index(path: Path, index: Path, fingerprint: str) -> dict[str, tuple[int, int]] | None:
+    """Where each utterance is, if the file is whole and of this corpus."""
+    try:
+        content: dict[str, Any] = json.loads(index.read_text(encoding="utf-8"))
+        places = {str(name): (int(a), int(b)) for name, (a, b) in content["places"].items()}
+        is_whole = path.stat().st_size == 2 * sum(n for _, n in places.values())
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return places if is_whole and content.get("fingerprint") == fingerprint else None
+
+
+def _write(
+    path: Path, utterances: Sequence[Utterance], on_progress: Callable[[int], object] | None
+) -> dict[str, tuple[int, int]]:
+    places: dict[str, tuple[int, int]] = {}
+    temporary = path.with_suffix(".tmp")
+    first = 0
+    with temporary.open("wb") as file, ThreadPoolExecutor(_READERS) as pool:
+        # In slices: a map over all would hold the whole corpus decoded.
+        for start in range(0, len(utterances), 64):
+            some = utterances[start : start + 64]
+            for utterance, samples in zip(some, pool.map(_decode, some), strict=True):
+                file.write(samples.tobytes())
+                places[utterance.id] = (first, len(samples))
+                first += len(samples)
+                if on_progress:
+                    on_progress(1)
+    temporary.replace(path)
+    return places
+
+
+def _decode(utterance: Utterance) -> np.ndarray:
+    # Lossless for a file that is 16 kHz in 16 bits already, as most are.
+    scaled = np.rint(load_utterance(utterance) * _SCALE)
+    return np.asarray(np.clip(scaled, -_SCALE, _SCALE - 1), dtype="<i2")
