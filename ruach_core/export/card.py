@@ -85,6 +85,7 @@ def run_json(record: RunRecord, parity: Sequence[ParityRow]) -> str:
         "history": progress.history,
         "best_epoch": progress.best_epoch,
         "training_seconds": round(progress.seconds, 1),
+        "data_wait_seconds": round(progress.waited_s, 1),
         "test": report_to_dict(record.report),
         "zero_shot": report_to_dict(record.base_report) if record.base_report else None,
         "comparison": record.verdict,

@@ -43,6 +43,7 @@ class Progress:
         epochs_without_gain: epochs since the best one.
         history: what was logged, in order.
         seconds: time spent in training and evaluation so far.
+        waited_s: of those, the seconds in which the training waited for data.
     """
 
     epoch: int = 0
@@ -57,6 +58,7 @@ class Progress:
     epochs_without_gain: int = 0
     history: list[dict[str, float]] = field(default_factory=list)
     seconds: float = 0.0
+    waited_s: float = 0.0
 
 
 def write_folder(final: Path, write: Callable[[Path], None]) -> None:

@@ -175,7 +175,7 @@ class Loop:
         for batch, passes in self._read(batches[progress.batch : last]):
             self._update(batch, passes)
             bar.update()
-            bar.set_postfix_str(f"{100 * self._waiting.share:.1f} % of the time waiting for data")
+            bar.set_postfix_str(f"waiting for data {self._waiting.share:.1%}")
             if self._stop_signal is not None:
                 self._save()
                 self._stop()
@@ -274,7 +274,6 @@ class Loop:
                 "loss": round(loss / n_tokens, 4),
                 "grad_norm": round(grad_norm, 4),
                 "learning_rate": float(f"{rate:.4g}"),
-                "data_wait": round(self._waiting.share, 4),
                 "epoch": round(progress.update / self._per_epoch, 2),
             }
         )
@@ -310,6 +309,7 @@ class Loop:
     def _save(self) -> None:
         now = time.monotonic()
         self.progress.seconds += now - self._began
+        self.progress.waited_s += self._waiting.take_s()
         self._began = self._last_saved = now
         if self._accelerator.is_main_process:
             write_checkpoint(

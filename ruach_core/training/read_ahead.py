@@ -39,13 +39,17 @@ class Waiting:
     """The share of the time that passes while items are waited for."""
 
     def __init__(self) -> None:
-        self._waited_s = 0.0
-        self._total_s = 0.0
+        self._waited_s = self._total_s = self._taken_s = 0.0
 
     @property
     def share(self) -> float:
         """Waiting over all, a fraction; 0 before anything was timed."""
         return self._waited_s / self._total_s if self._total_s else 0.0
+
+    def take_s(self) -> float:
+        """Seconds of waiting since the last call."""
+        new_s, self._taken_s = self._waited_s - self._taken_s, self._waited_s
+        return new_s
 
     def timed(self, items: Iterable[Item]) -> Iterator[Item]:
         """The items, with the time until each one and the time of its use counted."""

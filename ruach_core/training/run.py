@@ -103,6 +103,10 @@ def train(
     load_weights(loop.best_dir, model)
     for line in epoch_table(loop.progress.history, loop.progress.best_epoch):
         console.line(line)
+    console.line(
+        f"{loop.progress.update} updates in {loop.progress.seconds / 60:.1f} minutes with their "
+        f"evaluations; {loop.progress.waited_s:.1f} s of it waiting for data"
+    )
     return finish(measurer, outputs, source, base, plan, loop.progress, zero_shot)
 
 

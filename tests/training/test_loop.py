@@ -44,7 +44,7 @@ def test_history_has_the_lines_that_were_printed(longer):
     epochs = [figures for figures in progress.history if "eval_wer" in figures]
     assert [figures["epoch"] for figures in steps] == [0.83, 1.67]
     assert [list(figures) for figures in steps] == [
-        ["loss", "grad_norm", "learning_rate", "data_wait", "epoch"]
+        ["loss", "grad_norm", "learning_rate", "epoch"]
     ] * 2
     assert [figures["epoch"] for figures in epochs] == [1.0, 2.0]
     assert all(figures["train_loss"] > 0 for figures in epochs)
