@@ -141,6 +141,9 @@ class EvaluationConfig(_Section):
 
     metric: Literal["wer", "cer"] = Field("wer", description="chooses the best epoch (strict)")
     max_new_tokens: int | None = Field(None, ge=1, le=444, description="from the data by default")
+    epochs_in: Literal["ctranslate2", "torch"] = Field(
+        "ctranslate2", description="what decodes validation at each epoch; torch is the slower one"
+    )
     batch_s: float = Field(60.0, gt=0, description="seconds of window decoded at once")
     beam_size: int = Field(
         DEFAULT_BEAM_SIZE, ge=1, le=50, description="of the measurement on test; epochs are greedy"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -52,38 +51,26 @@ class Evaluator:
         with self.console.progress(len(utterances), title) as bar:
             return recognizer.decode(utterances, window=window, on_progress=bar.update)
 
-    def epoch_figures(self, loop: Loop) -> dict[str, float]:
-        """Loss, WER and CER on the validation split, strict."""
-        began = time.perf_counter()
-        validation = self.prepared.validation
-        loss = self._loss(loop)
-        hypotheses = self.decode(validation, self.window, title="validate")
-        return {
-            "eval_loss": round(loss, 4),
-            "eval_wer": round(self._strict_rate(validation, hypotheses, "word"), 4),
-            "eval_cer": round(self._strict_rate(validation, hypotheses, "character"), 4),
-            "eval_runtime": round(time.perf_counter() - began, 1),
-        }
-
     def zero_shot_wer(self) -> float:
         """Strict WER of the model as it is, at 30 s, on a few validation clips."""
         few = pick(self.prepared.validation, _DECIDING_CLIPS, seed=self.config.seed)
         hypotheses = self.decode(few, "full", title="zero-shot")
-        return self._strict_rate(few, hypotheses, "word")
+        return self.strict_rate(few, hypotheses, "word")
 
     @property
     def window(self) -> Window:
         """The window that the policy trains for."""
         return "full" if self.config.window.policy == "full" else "trim"
 
-    def _strict_rate(
+    def strict_rate(
         self, utterances: Sequence[Utterance], hypotheses: Sequence[Hypothesis], unit: Unit
     ) -> float:
+        """Strict WER or CER of hypotheses, a fraction."""
         normalizer = self.prepared.normalizer
         edits = count_strict_edits(utterances, hypotheses, normalizer=normalizer, unit=unit)
         return pool_counts(edits).rate
 
-    def _loss(self, loop: Loop) -> float:
+    def loss(self, loop: Loop) -> float:
         """Teacher-forced cross-entropy per token over the validation split."""
         import torch
 

@@ -94,7 +94,7 @@ def train(
     identity = {"settings": config.digest(), "data": prepared.corpus.fingerprint}
     zero_shot = _measure_zero_shot(measurer, outputs, identity, resume=resume)
     store = _keep_audio(prepared, outputs, console)
-    plan = _plan(config, prepared, outputs, identity, evaluator, zero_shot, store)
+    plan = _plan(config, prepared, outputs, identity, measurer, zero_shot, store)
     loop = Loop(model, plan, console)
     _show_first_batch(loop, plan, prepared, console)
     plugins.before_train(_run_info(config, base, outputs, prepared))
@@ -177,12 +177,12 @@ def _plan(
     prepared: Prepared,
     outputs: Outputs,
     identity: dict[str, str],
-    evaluator: Evaluator,
+    measurer: Measurer,
     zero_shot: ZeroShot,
     store: WaveformStore,
 ) -> Plan:
     """Fill in what the settings left to Ruach, and say what was chosen and why."""
-    model, console = evaluator.model, evaluator.console
+    model, console = measurer.evaluator.model, measurer.evaluator.console
     rate, why_rate = config.training.learning_rate, "as set"
     if rate is None:
         rate, why_rate = default_learning_rate(model.config.d_model, zero_shot.deciding_wer)
@@ -210,7 +210,7 @@ def _plan(
         precision=precision,
         checkpoint_dir=outputs.checkpoints,
         identity=identity,
-        evaluate=evaluator.epoch_figures,
+        evaluate=measurer.epoch_figures,
     )
 
 
