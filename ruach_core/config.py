@@ -57,7 +57,18 @@ class TrainingConfig(_Section):
     label_smoothing: float = Field(
         0.1, ge=0, lt=1, description="in what is minimised; the losses shown are without it"
     )
+    stochastic_depth: float = Field(
+        0.0, ge=0, lt=1, description="probability that a window leaves out the deepest layer"
+    )
+    dropout: float = Field(0.0, ge=0, lt=1, description="in every layer, beside the model's own 0")
+    encoder_rate: float = Field(
+        1.0, gt=0, description="the encoder's learning rate, as a multiple of the decoder's"
+    )
     max_grad_norm: float = Field(1.0, gt=0)
+    average: int = Field(
+        5, ge=0, description="so many of the last epochs are averaged, if validation gains by it; "
+        "0 or 1 takes the best epoch as it is",
+    )  # fmt: skip
     patience: int = Field(3, ge=1, description="epochs without improvement before stopping")
     precision: Literal["auto", "float32", "bf16", "fp16"] = "auto"
     log_steps: int = Field(5, ge=1)

@@ -84,6 +84,7 @@ def run_json(record: RunRecord, parity: Sequence[ParityRow]) -> str:
         "settings": record.config.model_dump(mode="json", exclude={"data", "output", "model"}),
         "history": progress.history,
         "best_epoch": progress.best_epoch,
+        "weights": progress.weights,
         "training_seconds": round(progress.seconds, 1),
         "data_wait_seconds": round(progress.waited_s, 1),
         "test": report_to_dict(record.report),
@@ -256,6 +257,7 @@ def _settings_table(record: RunRecord) -> str:
     config, plan = record.config, record.plan
     facts: Mapping[str, object] = {
         "epochs": f"{record.progress.epoch} run, the best was {record.progress.best_epoch}",
+        "weights": record.progress.weights,
         "learning rate": f"{plan.learning_rate:g}",
         "clips per update": plan.batch_size,
         "updates": record.progress.update,

@@ -43,6 +43,7 @@ class Progress:
         epochs_without_gain: epochs since the best one.
         history: what was logged, in order.
         seconds: time spent in training and evaluation so far.
+        weights: what the finished model's weights are, for a reader.
         waited_s: of those, the seconds in which the training waited for data.
     """
 
@@ -59,6 +60,7 @@ class Progress:
     history: list[dict[str, float]] = field(default_factory=list)
     seconds: float = 0.0
     waited_s: float = 0.0
+    weights: str = ""
 
 
 def write_folder(final: Path, write: Callable[[Path], None]) -> None:
@@ -171,12 +173,15 @@ def write_checkpoint(
     return final
 
 
-def write_weights(folder: Path, model: Any) -> None:
-    """Write a model's parameters alone, sealed: the best epoch's, kept beside the checkpoints."""
+def write_weights(folder: Path, model: Any, *, is_half: bool = False) -> None:
+    """Write a model's parameters alone, sealed; `is_half` writes them in float16."""
     from safetensors.torch import save_file
 
     def write(temporary: Path) -> None:
-        save_file(_parameters(model), temporary / "model.safetensors")
+        weights = _parameters(model)
+        if is_half:
+            weights = {name: value.half() for name, value in weights.items()}
+        save_file(weights, temporary / "model.safetensors")
         seal(temporary)
 
     write_folder(folder, write)

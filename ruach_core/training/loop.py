@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from ruach_core.config import RunConfig
 from ruach_core.errors import RuachError, UserError
+from ruach_core.training.averaging import keep_epoch
 from ruach_core.training.batching import Batch, plan_epoch
 from ruach_core.training.checkpoint import (
     Progress,
@@ -32,9 +33,12 @@ from ruach_core.training.optimizer import (
     build_optimizer,
     default_epochs,
     learning_rate_at,
+    set_dropout,
     set_learning_rate,
 )
+from ruach_core.training.randomness import generator
 from ruach_core.training.read_ahead import Waiting, read_ahead
+from ruach_core.training.stochastic_depth import StochasticDepth
 from ruach_core.types import Utterance
 
 if TYPE_CHECKING:
@@ -99,6 +103,9 @@ class Loop:
         if self._accelerator.num_processes > 1:
             raise UserError("training runs in one process as yet: start it without a launcher")
         self._raw_model = model.to(self._accelerator.device)
+        set_dropout(self._raw_model, self._config.dropout)
+        rate = self._config.stochastic_depth
+        self._depth = StochasticDepth(self._raw_model, rate) if rate else None
         self._model = self._accelerator.prepare(self._raw_model)
         self._raw_optimizer = build_optimizer(self._raw_model, self._config)
         self._optimizer = self._accelerator.prepare(self._raw_optimizer)
@@ -200,13 +207,26 @@ class Loop:
         return zip(batches, self._waiting.timed(passes), strict=True)
 
     def _update(self, batch: Batch, passes: Sequence[Tensors]) -> None:
+        import torch
+
         progress = self.progress
         n_tokens = self._plan.collator.n_target_tokens(batch.windows)
         peak = self._plan.learning_rate
         rate = learning_rate_at(progress.update, self._n_updates, peak, self._config)
         set_learning_rate(self._optimizer, rate)
         loss_sum = 0.0
-        for tensors in passes:
+        if self._config.dropout:
+            # By key, like all else that is random: a resumed run drops the same.
+            drawn = generator("dropout", self._plan.config.seed, progress.update)
+            torch.manual_seed(int(drawn.integers(2**62)))
+        for micro_batch, tensors in zip(batch.micro_batches, passes, strict=True):
+            if self._depth:
+                self._depth.choose(
+                    micro_batch.windows,
+                    self._plan.train,
+                    seed=self._plan.config.seed,
+                    epoch=progress.epoch,
+                )
             minimised, shown = self._losses(tensors)
             self._accelerator.backward(minimised / n_tokens)
             loss_sum += float(shown.detach())
@@ -296,6 +316,8 @@ class Loop:
             write_weights(self.best_dir, self._raw_model)
         else:
             progress.epochs_without_gain += 1
+        folder, n_kept = self._plan.checkpoint_dir, self._config.average
+        keep_epoch(folder, progress.epoch, self._raw_model, n_kept=n_kept)
         progress.batch, progress.loss_sum, progress.n_tokens = 0, 0.0, 0
         self._save()
         for old in self._plan.checkpoint_dir.glob(f"{BEST}-*"):

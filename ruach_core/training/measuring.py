@@ -71,6 +71,16 @@ class Measurer:
             "eval_runtime": round(time.perf_counter() - began, 1),
         }
 
+    def validation_rates(self, title: str) -> tuple[float, float]:
+        """Strict WER and CER on validation, decoded as the report on test will be."""
+        evaluator = self.evaluator
+        validation = evaluator.prepared.validation
+        hypotheses = self.decode(validation, evaluator.window, title=title).hypotheses
+        return (
+            evaluator.strict_rate(validation, hypotheses, "word"),
+            evaluator.strict_rate(validation, hypotheses, "character"),
+        )
+
     def decode(
         self,
         utterances: Sequence[Utterance],

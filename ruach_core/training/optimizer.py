@@ -65,19 +65,47 @@ def learning_rate_at(update: int, n_updates: int, peak: float, config: TrainingC
 
 
 def build_optimizer(model: Any, config: TrainingConfig) -> Any:
-    """AdamW with Whisper's betas; biases and norms aren't decayed, positions aren't trained."""
+    """AdamW with Whisper's betas; biases and norms aren't decayed, positions aren't trained.
+
+    The encoder has groups of its own, for its rate. It knows speech of any language already; the
+    decoder has a new one to learn.
+    """
     import torch
 
-    decayed = [p for p in model.parameters() if p.requires_grad and p.ndim > 1]
-    others = [p for p in model.parameters() if p.requires_grad and p.ndim <= 1]
-    groups = [
-        {"params": decayed, "weight_decay": config.weight_decay},
-        {"params": others, "weight_decay": 0.0},
-    ]
+    groups = []
+    for is_encoder in (False, True):
+        for is_decayed in (True, False):
+            parameters = [
+                p
+                for name, p in model.named_parameters()
+                if p.requires_grad
+                and (p.ndim > 1) == is_decayed
+                and name.startswith("model.encoder.") == is_encoder
+            ]
+            groups.append(
+                {
+                    "params": parameters,
+                    "weight_decay": config.weight_decay if is_decayed else 0.0,
+                    "rate_factor": config.encoder_rate if is_encoder else 1.0,
+                }
+            )
+    groups = [group for group in groups if group["params"]]
     return torch.optim.AdamW(groups, lr=0.0, betas=(0.9, 0.98), eps=1e-6, fused=True)
 
 
 def set_learning_rate(optimizer: Any, rate: float) -> None:
-    """Give every parameter group the rate."""
+    """Give every parameter group the rate, times its own factor."""
     for group in optimizer.param_groups:
-        group["lr"] = rate
+        group["lr"] = rate * group["rate_factor"]
+
+
+def set_dropout(model: Any, rate: float) -> None:
+    """Let every layer of a Whisper drop out this share of its activations while it trains.
+
+    Whisper's own configuration has 0. A rate of 0 leaves the model as it is.
+    """
+    if not rate:
+        return
+    for module in model.modules():
+        if isinstance(getattr(module, "dropout", None), float):
+            module.dropout = rate

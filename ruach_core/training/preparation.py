@@ -193,6 +193,11 @@ def _read_model(model_dir: Path) -> Any:
     )
 
 
+def read_weights(model_dir: Path) -> dict[str, Any]:
+    """A base model's weights as tensors, by parameter name."""
+    return {name: p.detach() for name, p in _read_model(model_dir).named_parameters()}
+
+
 def load_model(model_dir: Path, tokens: SpecialTokens, text_ids: Sequence[Sequence[int]]) -> Any:
     """The base model, in float32, with short windows allowed and the language fixed.
 

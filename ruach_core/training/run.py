@@ -14,7 +14,8 @@ from ruach_core.errors import require_extra
 from ruach_core.evaluation.report import write_text
 from ruach_core.models.resolve import ResolvedModel, resolve_base_model
 from ruach_core.plugins import Plugins
-from ruach_core.training.checkpoint import check_identity, load_weights
+from ruach_core.training.averaging import candidate_lines, choose_weights
+from ruach_core.training.checkpoint import Progress, check_identity, load_weights
 from ruach_core.training.collate import Collator, Tensors
 from ruach_core.training.device import choose_precision, default_micro_batch_s, keep_freed_memory
 from ruach_core.training.evaluating import Evaluator
@@ -33,6 +34,7 @@ from ruach_core.training.preparation import (
     choose_data,
     load_model,
     prepare,
+    read_weights,
 )
 from ruach_core.training.randomness import pick
 from ruach_core.training.xray import xray_lines
@@ -101,6 +103,7 @@ def train(
     loop.run(resume=resume)
     assert loop.best_dir is not None  # the first epoch always improves on nothing
     load_weights(loop.best_dir, model)
+    _choose_weights(measurer, plan, loop.progress)
     for line in epoch_table(loop.progress.history, loop.progress.best_epoch):
         console.line(line)
     console.line(
@@ -247,6 +250,23 @@ def _run_info(
         train_hours=sum(u.duration_s or 0.0 for u in prepared.train) / 3600,
         settings=config.model_dump(mode="json"),
     )
+
+
+def _choose_weights(measurer: Measurer, plan: Plan, progress: Progress) -> None:
+    """Give the model the mean of its last epochs, where validation gains by it."""
+    progress.weights = f"epoch {progress.best_epoch}"
+    if plan.config.training.average < 2:
+        return
+    console = measurer.evaluator.console
+    base = read_weights(measurer.base_dir)
+    with console.stage("Averaging the last epochs' weights"):
+        candidates = choose_weights(
+            measurer.evaluator.model, plan.checkpoint_dir, progress.best_epoch, base,
+            measurer.validation_rates,
+        )  # fmt: skip
+        for line in candidate_lines(candidates):
+            console.line(line)
+    progress.weights = str(candidates[0])
 
 
 def epoch_table(history: Sequence[Mapping[str, float]], best_epoch: int) -> list[str]:

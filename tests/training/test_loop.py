@@ -102,6 +102,52 @@ def test_reading_ahead_changes_nothing(longer):
     assert_same(weights(helped), weights(alone))
 
 
+RANDOM = {"training.batch_size": 2, "training.dropout": 0.2, "training.stochastic_depth": 0.3}
+
+
+def test_dropout_and_stochastic_depth_change_the_weights_and_come_again_alike(longer):
+    trained = []
+    for flags in (RANDOM, RANDOM, {"training.batch_size": 2}):
+        loop = longer.loop(**flags)
+        loop.run()
+        trained.append(weights(loop))
+    assert_same(trained[1], trained[0])
+    assert any(not np.array_equal(trained[2][n], v) for n, v in trained[0].items())
+
+
+def test_a_stopped_run_with_dropout_goes_on_to_the_bit(longer):
+    whole = longer.loop(**RANDOM)
+    whole.run()
+    stopped = longer.loop(on_line=signal_after(2), **RANDOM)
+    with pytest.raises(InterruptedRunError):
+        stopped.run()
+    resumed = longer.loop(**RANDOM)
+    resumed.run(resume=True)
+    assert_same(weights(resumed), weights(whole))
+
+
+def test_the_encoder_has_a_rate_of_its_own(longer):
+    loop = longer.loop(**{"training.encoder_rate": 0.25, "training.max_steps": 1})
+    loop.run()
+    rates = {
+        name: group["lr"]
+        for group in loop._raw_optimizer.param_groups
+        for name, parameter in loop._raw_model.named_parameters()
+        if any(parameter is p for p in group["params"])
+    }
+    encoder = {rate for name, rate in rates.items() if name.startswith("model.encoder.")}
+    decoder = {rate for name, rate in rates.items() if not name.startswith("model.encoder.")}
+    assert len(encoder) == len(decoder) == 1
+    assert encoder.pop() == pytest.approx(0.25 * decoder.pop())
+
+
+def test_the_last_epochs_are_kept_for_averaging(setting):
+    from ruach_core.training.averaging import kept_epochs
+
+    setting.loop(**{"training.epochs": 4, "training.average": 2}).run()
+    assert kept_epochs(setting.checkpoints) == [3, 4]
+
+
 def test_patience(setting):
     loop = setting.loop(
         evaluate=scripted(0.9, 0.5, 0.6, 0.5, 0.7, 0.1),
