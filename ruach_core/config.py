@@ -140,6 +140,10 @@ class AugmentConfig(_Section):
     gain_db: float = Field(0.0, ge=0, le=40, description="each clip louder or softer by up to this")
     noise_share: float = Field(0.0, ge=0, le=1, description="share of clips with noise behind them")
     noise_snr_db: float = Field(10.0, description="least signal-to-noise ratio of such a clip")
+    silence_share: float = Field(
+        0.02, ge=0, le=1, description="windows of noise without speech beside the clips, so that "
+        "the model writes nothing there",
+    )  # fmt: skip
     spec_augment: bool = True
     time_masks: int = Field(2, ge=0)
     time_mask_share: float = Field(0.1, ge=0, lt=1, description="of the clip, per mask at most")

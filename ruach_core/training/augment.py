@@ -38,19 +38,35 @@ def change_speed(waveform: FloatArray, speed: float) -> FloatArray:
 def add_noise(waveform: FloatArray, config: AugmentConfig, rng: np.random.Generator) -> FloatArray:
     """Louder or softer by up to `gain_db`, and now and then with noise behind it.
 
-    The noise is between white and brown (its power falls with the frequency by an exponent of 0 to
-    2), at a signal-to-noise ratio drawn from `noise_snr_db` up to 20 dB more.
+    The noise is between white and brown, at a signal-to-noise ratio drawn from `noise_snr_db` up to
+    20 dB more.
     """
     gain_db = rng.uniform(-config.gain_db, config.gain_db)
     if rng.random() < config.noise_share and len(waveform):
-        spectrum = np.fft.rfft(rng.standard_normal(len(waveform)))
-        fall = np.arange(1, len(spectrum) + 1) ** (-rng.uniform(0.0, 2.0) / 2)
-        noise = np.fft.irfft(spectrum * fall, n=len(waveform))
+        noise = _colored_noise(len(waveform), rng)
         snr_db = config.noise_snr_db + rng.uniform(0.0, 20.0)
         power, noise_power = np.mean(waveform**2), np.mean(noise**2)
-        noise *= np.sqrt(power / (noise_power + 1e-12) / 10 ** (snr_db / 10))
-        waveform = waveform + noise.astype(np.float32)
+        waveform = waveform + noise * np.sqrt(power / (noise_power + 1e-12) / 10 ** (snr_db / 10))
     return np.asarray(waveform * np.float32(10 ** (gain_db / 20)), dtype=np.float32)
+
+
+def draw_noise(waveform: FloatArray, rng: np.random.Generator) -> None:
+    """Fill a waveform, in place, with what a microphone hears when nobody speaks.
+
+    From white to brown noise at -80 to -30 dB of full scale; one in four is digital silence.
+    """
+    if rng.random() < 0.25:
+        return
+    noise = _colored_noise(len(waveform), rng)
+    level = 10 ** (rng.uniform(-80.0, -30.0) / 20)
+    waveform[:] = noise * np.float32(level / np.sqrt(np.mean(noise**2) + 1e-12))
+
+
+def _colored_noise(n_samples: int, rng: np.random.Generator) -> FloatArray:
+    """Noise whose power falls with the frequency by an exponent of 0 (white) to 2 (brown)."""
+    spectrum = np.fft.rfft(rng.standard_normal(n_samples))
+    fall = np.arange(1, len(spectrum) + 1) ** (-rng.uniform(0.0, 2.0) / 2)
+    return np.asarray(np.fft.irfft(spectrum * fall, n=n_samples), dtype=np.float32)
 
 
 def augment_waveform(

@@ -32,6 +32,7 @@ from ruach_core.types import SAMPLING_RATE, Utterance
 
 POOL_BATCHES = 16
 """Batches sorted by length at once: large enough for even lengths, small enough to stay random."""
+_SILENCE_S = (1.0, 10.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,13 +114,14 @@ def plan_epoch(
     )  # fmt: skip
     n_batches = -(-len(order) // batch_size)
     dealt, rooms = _deal(windows, len(singles), n_batches, rng)
+    silent = _silent_windows(augment, len(order), n_batches, rng)
     batches = []
-    for windows_of_batch, clips in zip(
-        dealt, _like_lengths(singles, rooms, lambda i: (durations_s[i], i)), strict=True
+    for place, (windows_of_batch, clips) in enumerate(
+        zip(dealt, _like_lengths(singles, rooms, lambda i: (durations_s[i], i)), strict=True)
     ):
         # One jitter for the batch: drawn per clip, the largest would rule each window.
         silence_s = window.margin_s + float(rng.uniform(0.0, window.jitter_s))
-        sized = [(MAX_SAMPLES, w) for w in windows_of_batch]
+        sized = [*((MAX_SAMPLES, w) for w in windows_of_batch), *silent.get(place, ())]
         for i in clips:
             if i in full:
                 is_timed = has_room(n_timed_positions(n_tokens[i])) and rng.random() < 0.5
@@ -130,6 +132,18 @@ def plan_epoch(
         batches.append(Batch(_cut(sized, micro_batch_s)))
     rng.shuffle(batches)  # out of the order of lengths
     return batches
+
+
+def _silent_windows(
+    augment: AugmentConfig | None, n_clips: int, n_batches: int, rng: np.random.Generator
+) -> dict[int, list[tuple[int, TrainingWindow]]]:
+    """Windows without speech, by the batch that they come into beside its clips."""
+    silent: dict[int, list[tuple[int, TrainingWindow]]] = {}
+    for key in range(round(n_clips * augment.silence_share) if augment else 0):
+        n_samples = window_samples(float(rng.uniform(*_SILENCE_S)), margin_s=0.0)
+        window = TrainingWindow((), (), silence=key)
+        silent.setdefault(int(rng.integers(n_batches)), []).append((n_samples, window))
+    return silent
 
 
 def _duration_s(
@@ -190,7 +204,9 @@ def _cut(
     micro_batches: list[MicroBatch] = []
     current: list[TrainingWindow] = []
     longest = 0
-    for n_samples, window in sorted(sized, key=lambda pair: (pair[0], pair[1].indices)):
+    for n_samples, window in sorted(
+        sized, key=lambda pair: (pair[0], pair[1].indices, pair[1].silence or 0)
+    ):
         would_be_s = (len(current) + 1) * n_samples / SAMPLING_RATE
         # A full window among trimmed ones would stretch them all to 30 s.
         jumps = bool(current) and n_samples == MAX_SAMPLES != longest

@@ -12,7 +12,7 @@ from ruach_core.config import AugmentConfig
 from ruach_core.data.waveforms import load_utterance
 from ruach_core.features import HOP_LENGTH, FloatArray
 from ruach_core.models.special_tokens import SpecialTokens
-from ruach_core.training.augment import Masks, augment_waveform, draw_masks
+from ruach_core.training.augment import Masks, augment_waveform, draw_masks, draw_noise
 from ruach_core.training.batching import MicroBatch
 from ruach_core.training.mel import batch_log_mel, mask_log_mel
 from ruach_core.training.packing import STEP_SAMPLES, TrainingWindow
@@ -102,7 +102,9 @@ class Collator:
         self, window: TrainingWindow, waveform: FloatArray, epoch: int
     ) -> tuple[Masks, ...]:
         """Write the window's clips into a silent waveform; returns their masks."""
-        masks = []
+        masks: list[Masks] = []
+        if window.silence is not None:
+            draw_noise(waveform, generator("silence", self._seed, epoch, window.silence))
         for i, start in zip(window.indices, window.starts, strict=True):
             utterance, first = self._utterances[i], start * STEP_SAMPLES
             clip = self._played(utterance, epoch)[: len(waveform) - first]
@@ -148,7 +150,14 @@ def decoder_ids(
 def _sequence(
     window: TrainingWindow, text_ids: Sequence[Sequence[int]], tokens: SpecialTokens
 ) -> list[int]:
-    """From the start token to the end of the text."""
+    """From the start token to the end of the text.
+
+    Without speech there is no text: every other such window teaches to end at once behind the
+    prompt, and every other one the token by which Whisper tells that nobody speaks.
+    """
+    if window.silence is not None:
+        prompt = tokens.prompt if window.silence % 2 else [tokens.start, tokens.no_speech]
+        return [*prompt, tokens.end]
     if not window.ends:
         texts = [token for i in window.indices for token in text_ids[i]]
         return [*tokens.prompt, *texts, tokens.end]

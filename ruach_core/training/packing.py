@@ -33,12 +33,14 @@ class TrainingWindow:
         starts: where each begins, in timestamp steps of 20 ms.
         ends: where each ends, likewise; empty where the text is taught without timestamps.
         previous: a clip whose text stands before this one's as a prompt, or None.
+        silence: in a window without speech, what its noise is drawn by; else None.
     """
 
     indices: tuple[int, ...]
     starts: tuple[int, ...]
     ends: tuple[int, ...] = ()
     previous: int | None = None
+    silence: int | None = None
 
     @classmethod
     def of_clip(cls, index: int, duration_s: float = 0.0, is_timed: bool = False) -> TrainingWindow:

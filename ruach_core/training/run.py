@@ -220,7 +220,8 @@ def _plan(
 def _show_first_batch(loop: Loop, plan: Plan, prepared: Prepared, console: Console) -> None:
     import torch
 
-    first = plan.batches(0)[0].micro_batches[0]
+    passes = (micro for batch in plan.batches(0) for micro in batch.micro_batches)
+    first = next(micro for micro in passes if all(w.indices for w in micro.windows))
 
     def loss(tensors: Tensors) -> float:
         with torch.inference_mode():

@@ -47,8 +47,7 @@ class StochasticDepth:
 
         rates = np.array(self._rates)
         drawn = [
-            generator("depth", seed, epoch, utterances[w.indices[0]].id).random(len(rates))
-            for w in windows
+            generator("depth", seed, epoch, _key(w, utterances)).random(len(rates)) for w in windows
         ]
         kept = (np.stack(drawn) >= rates) / (1.0 - rates)
         self._scales = torch.from_numpy(kept.T.astype(np.float32))
@@ -64,3 +63,7 @@ class StochasticDepth:
             return hidden_states + scale * (output - hidden_states)
 
         layer.forward = types.MethodType(patched, layer)
+
+
+def _key(window: TrainingWindow, utterances: Sequence[Utterance]) -> str | int | None:
+    return utterances[window.indices[0]].id if window.indices else window.silence

@@ -115,6 +115,7 @@ DEFAULTS = {
     "training.log_steps": 1,
     "training.label_smoothing": 0.0,
     "augment.speed": 0.0,
+    "augment.silence_share": 0.0,
     "window.policy": "trim",
 }
 

@@ -205,3 +205,16 @@ def test_windows_hold_the_clips_at_the_speed_of_the_epoch():
         for i in micro.indices:
             speed = choose_speed(utterances[i], augment, seed=3, epoch=1)
             assert micro.n_samples >= utterances[i].duration_s / speed * SAMPLING_RATE
+
+
+def test_windows_without_speech_come_beside_the_clips():
+    utterances = random_clips(400)
+    batches = plan_epoch(
+        utterances, WindowConfig(policy="trim"), batch_size=8, micro_batch_s=60, seed=3, epoch=1,
+        n_tokens=[20] * 400, augment=AugmentConfig(silence_share=0.1),
+    )  # fmt: skip
+    silent = [w for b in batches for w in b.windows if not w.indices]
+    assert len(silent) == 40
+    assert {w.silence for w in silent} == set(range(40))
+    assert len(batches) == 50
+    assert sorted(i for batch in batches for i in batch.indices) == list(range(400))

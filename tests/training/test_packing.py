@@ -120,3 +120,23 @@ def test_a_clip_is_masked_within_itself_wherever_it_lies(tone):
     assert [(m.start, m.end) for m in masks] == [(0, 50), (80, 160)]
     ((alone,),) = collator(MicroBatch.of_clips((1,), MAX_SAMPLES), 0).masks
     assert replace(alone, start=80, end=160) == masks[1]
+
+
+def test_nothing_is_written_where_nobody_speaks(tone):
+    windows = [TrainingWindow((), (), silence=n) for n in range(8)]
+    inputs, targets = decoder_ids(windows, [], TOKENS)
+    said = [[i for i in row if i != IGNORED] for row in targets.tolist()]
+    assert said[0] == [50362, END]
+    assert said[1] == [LANGUAGE, TRANSCRIBE, NO_TIMESTAMPS, END]
+    assert (inputs[:, 0] == START).all()
+    collator = Collator([], [], TOKENS, n_mels=80)
+    tensors = collator(MicroBatch(tuple(windows), 32_000), 0)
+    levels = tensors.waveforms.square().mean(1).sqrt()
+    assert collator.n_target_tokens(windows) == int((tensors.target_ids != IGNORED).sum())
+    assert float(levels.max()) <= 10 ** (-30 / 20) * 1.01
+    assert len(set(levels.tolist())) > 4
+    assert torch_equal(collator(MicroBatch((windows[3],), 32_000), 0), tensors, 3)
+
+
+def torch_equal(alone, among, row: int) -> bool:
+    return np.array_equal(alone.waveforms[0].numpy(), among.waveforms[row].numpy())
