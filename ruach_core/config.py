@@ -172,11 +172,19 @@ class EvaluationConfig(_Section):
 class LanguageModelConfig(_Section):
     """Choosing among the beam's hypotheses with an n-gram model of the training text."""
 
-    enabled: bool = Field(True, description="tune it on validation, and keep it only if it gains")
+    enabled: bool | None = Field(
+        None,
+        description="fit it and keep it if validation gains by it; by default where lm.text is set",
+    )
     text: Path | None = Field(
         None, description="more text of the language for it: a UTF-8 file, one sentence a line"
     )
     beam_size: int = Field(10, ge=2, le=50, description="hypotheses that it chooses from")
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether to fit one: training text alone gains too little to do it unasked."""
+        return self.text is not None if self.enabled is None else self.enabled
 
 
 class ExportConfig(_Section):

@@ -239,7 +239,7 @@ def _rescoring_note(record: RunRecord) -> str:
     tuning = rescoring.tuning
     validation = (
         f"validation WER {percent(tuning.plain_wer)} without, {percent(tuning.validated_wer)} with "
-        f"it (cross-validated over {tuning.n_utterances} clips)"
+        f"it (cross-validated over {tuning.n_utterances} clips, p = {tuning.p_value:.2g})"
     )
     if rescoring.report is None:
         return (

@@ -88,8 +88,7 @@ def finish(
     base_report, verdict = _compare_with_base(evaluator, zero_shot, clips, hypotheses, base_name)
     for line in _result_lines(report, base_report, verdict):
         console.line(line)
-    with console.stage("Tuning a language model on the validation split"):
-        rescoring = fit_rescoring(measurer, clips, report, hypotheses)
+    rescoring = fit_rescoring(measurer, clips, report, hypotheses)
     for line in rescoring.lines() if rescoring else ():
         console.line(line)
     sample = plugins.manifest.sample if plugins.manifest else None

@@ -42,11 +42,11 @@ class Rescoring:
         tuning = self.tuning
         found = (
             f"Validation WER {percent(tuning.plain_wer)} as the beam ranks, "
-            f"{percent(tuning.validated_wer)} rescored (cross-validated; the best of each beam "
-            f"would give {percent(tuning.oracle_wer)})"
+            f"{percent(tuning.validated_wer)} rescored (cross-validated, p = "
+            f"{tuning.p_value:.2g}; the best of each beam would give {percent(tuning.oracle_wer)})"
         )
         if self.rescorer is None or self.report is None:
-            return [f"{found}: no gain, so the beam's own choice stays"]
+            return [f"{found}: no sure gain, so the beam's own choice stays"]
         report = self.report
         return [
             f"{found}: kept",
@@ -62,7 +62,7 @@ def check_language_model(settings: LanguageModelConfig) -> None:
     Raises:
         UserError: names the file.
     """
-    if settings.enabled and settings.text is not None:
+    if settings.is_wanted and settings.text is not None:
         for _ in _read(settings.text):
             pass
 
@@ -83,15 +83,10 @@ def fit_rescoring(
     """
     evaluator = measurer.evaluator
     settings, prepared = evaluator.config.lm, evaluator.prepared
-    if not settings.enabled or evaluator.config.export.format != EXPORTER:
+    if not settings.is_wanted:
         return None
-    if not measurer.can_search:
-        evaluator.console.line("No rescoring: CTranslate2 can't use this GPU for a beam search")
-        return None
-    if len(prepared.validation) < MIN_UTTERANCES:
-        evaluator.console.line(
-            f"No rescoring: its weights need at least {MIN_UTTERANCES} validation clips"
-        )
+    if reason := _reason_against(measurer):
+        evaluator.console.line(f"No language model: {reason}")
         return None
     sentences = _sentences(measurer)
     model = NgramModel.fit(sentences)
@@ -144,6 +139,17 @@ def fit_rescoring(
         )
         verdict = comparison.verdict("rescoring", "the beam's own choice")
     return Rescoring(tuning, len(sentences), rescorer, rescored, verdict)
+
+
+def _reason_against(measurer: Measurer) -> str:
+    evaluator = measurer.evaluator
+    if (name := evaluator.config.export.format) != EXPORTER:
+        return f"only {EXPORTER} exports use one, not {name}"
+    if not measurer.can_search:
+        return "CTranslate2 can't use this GPU for a beam search"
+    if len(evaluator.prepared.validation) < MIN_UTTERANCES:
+        return f"its weights need at least {MIN_UTTERANCES} validation clips"
+    return ""
 
 
 def _sentences(measurer: Measurer) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
@@ -32,9 +32,7 @@ def brute_force(sequences: list[list[str]], order: int, sequence: list[str], bas
         before = defaultdict(set)
         for gram in raw[n + 1]:
             before[gram[1:]].add(gram[0])
-        counts[n] = Counter(
-            {gram: len(before[gram]) or times for gram, times in raw[n].items()}
-        )
+        counts[n] = Counter({gram: len(before[gram]) or times for gram, times in raw[n].items()})
 
     def discount(n: int, count: int) -> float:
         n1, n2, n3, n4 = (sum(c == k for c in counts[n].values()) for k in (1, 2, 3, 4))
@@ -82,13 +80,11 @@ def test_words_fall_back_on_their_spelling(text: str) -> None:
     words = text.split()
     # The spelling of unit i is what it adds to the text before it; no text ends before its end.
     whole = [
-        brute_force(
-            [*map(spelled, TEXTS)], 3, spelled(" ".join(words[:n]))[:-1], lambda _: 1 / 7
-        )
+        brute_force([*map(spelled, TEXTS)], 3, spelled(" ".join(words[:n]))[:-1], lambda _: 1 / 7)
         for n in range(len(words) + 1)
     ]
     whole.append(letters.log_probs([text])[0])
-    steps = [math.exp(after - before) for before, after in zip(whole, whole[1:], strict=False)]
+    steps = [math.exp(after - before) for before, after in pairwise(whole)]
     sequences = [[START, *text.split(), END] for text in TEXTS]
     expected = brute_force(sequences, 2, [START, *words, END], lambda i: steps[i - 1])
     assert model.log_probs([text])[0] == pytest.approx(expected, abs=1e-9)
@@ -137,9 +133,7 @@ anything = st.text(st.characters(codec=None), max_size=30)
 
 @settings(deadline=None)
 @given(st.lists(anything, max_size=6), st.lists(anything, max_size=4), st.integers(0, 3))
-def test_any_text_has_a_probability(
-    texts: list[str], others: list[str], word_order: int
-) -> None:
+def test_any_text_has_a_probability(texts: list[str], others: list[str], word_order: int) -> None:
     model = NgramModel.fit(texts, character_order=4, word_order=word_order)
     found = model.log_probs(texts + others)
     assert found.shape == (len(texts) + len(others),)
@@ -156,7 +150,7 @@ def test_the_same_counts_are_the_same_bytes() -> None:
 
 @pytest.mark.parametrize("keep", [0, 10, 100, 600])
 def test_a_cut_file_is_refused(keep: int) -> None:
-    with pytest.raises(ValueError, match="language model|format"):
+    with pytest.raises(ValueError, match=r"language model|format"):
         NgramModel.from_bytes(NgramModel.fit(TEXTS).to_bytes()[:keep])
 
 

@@ -102,19 +102,21 @@ def test_tuning_keeps_the_beam_where_there_is_no_choice(model) -> None:
     assert tuning.plain_wer == tuning.tuned_wer == tuning.validated_wer == tuning.oracle_wer
 
 
-@pytest.mark.parametrize("seed", range(8))
-def test_tuning_is_seldom_taken_in_by_noise(seed: int) -> None:
-    """Where candidates are as good as each other, what fits the clips best isn't gain enough."""
-    random = np.random.default_rng(seed)
-    references = sentences(77, seed=seed)
-    lists = []
-    for text in references:
-        row = [" ".join(random.permutation(text.split())) for _ in range(8)]
-        scores = -np.sort(random.gamma(2.0, size=8))
-        lists.append(candidates(*zip(row, scores[::-1], strict=True)))
-    tuning = tune(lists, references, NgramModel.fit(sentences(50, seed=99)))
-    # The figure to believe isn't the one on the clips that chose.
-    assert tuning.validated_wer >= tuning.tuned_wer - 0.02
+def test_tuning_is_seldom_taken_in_by_noise() -> None:
+    """Where no choice is better than another, fitting the clips finds a gain, but keeps none."""
+    n_kept = n_fitted = 0
+    for seed in range(12):
+        random = np.random.default_rng(seed)
+        references = sentences(60, seed=seed)
+        lists = []
+        for text in references:
+            row = [" ".join(random.permutation(text.split())) for _ in range(6)]
+            scores = -np.sort(random.gamma(2.0, size=6))
+            lists.append(candidates(*zip(row, scores[::-1], strict=True)))
+        tuning = tune(lists, references, NgramModel.fit(sentences(50, seed=99)))
+        n_kept += tuning.is_kept
+        n_fitted += tuning.tuned_wer < tuning.plain_wer
+    assert n_kept <= 1 < n_fitted
 
 
 def test_word_errors_come_before_character_errors_and_ties_by_them(model) -> None:
@@ -122,8 +124,11 @@ def test_word_errors_come_before_character_errors_and_ties_by_them(model) -> Non
     # Both have one word wrong; the second has fewer letters wrong.
     lists = [candidates(("xxxxxx adi", -2.0), ("moru adi", -2.1))] * 20
     tuning = tune(lists, references, model)
-    assert tuning.is_kept
+    rescorer = Rescorer(model, tuning.weight, tuning.word_bonus, 2)
+    assert rescorer.choose(lists[:1]) == [1]
+    # But the same number of words is no gain in them.
     assert tuning.plain_wer == tuning.validated_wer
+    assert not tuning.is_kept
 
 
 def test_normalized_forms_are_what_is_compared(model) -> None:
@@ -137,9 +142,7 @@ def test_normalized_forms_are_what_is_compared(model) -> None:
     st.lists(
         st.tuples(
             st.text(max_size=8),
-            st.lists(
-                st.tuples(st.text(max_size=8), st.floats(-1e6, 0)), min_size=1, max_size=4
-            ),
+            st.lists(st.tuples(st.text(max_size=8), st.floats(-1e6, 0)), min_size=1, max_size=4),
         ),
         min_size=1,
         max_size=12,
