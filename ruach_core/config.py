@@ -169,6 +169,24 @@ class EvaluationConfig(_Section):
     bootstrap: int = Field(1000, ge=100, description="resamples of the confidence interval")
 
 
+class LanguageModelConfig(_Section):
+    """Choosing among the beam's hypotheses with an n-gram model of the training text."""
+
+    enabled: bool | None = Field(
+        None,
+        description="fit it and keep it if validation gains by it; by default where lm.text is set",
+    )
+    text: Path | None = Field(
+        None, description="more text of the language for it: a UTF-8 file, one sentence a line"
+    )
+    beam_size: int = Field(10, ge=2, le=50, description="hypotheses that it chooses from")
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether to fit one: training text alone gains too little to do it unasked."""
+        return self.text is not None if self.enabled is None else self.enabled
+
+
 class ExportConfig(_Section):
     """The model that leaves the run."""
 
@@ -198,11 +216,12 @@ class RunConfig(_Section):
     window: WindowConfig = WindowConfig()  # type: ignore[call-arg]
     augment: AugmentConfig = AugmentConfig()  # type: ignore[call-arg]
     evaluation: EvaluationConfig = EvaluationConfig()  # type: ignore[call-arg]
+    lm: LanguageModelConfig = LanguageModelConfig()  # type: ignore[call-arg]
     export: ExportConfig = ExportConfig()  # type: ignore[call-arg]
 
     def digest(self) -> str:
         """Digest of what decides the trained weights, data aside; a resumed run must share it."""
-        data = self.model_dump(mode="json", exclude={"data", "output", "export"})
+        data = self.model_dump(mode="json", exclude={"data", "output", "lm", "export"})
         return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
 
 

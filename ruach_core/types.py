@@ -265,7 +265,8 @@ class EvalReport:
     `metrics` are those of plugins, beside wer and cer, on the strict forms. `beam_size` is how many
     hypotheses decoding kept at each step; 1 is greedy. `replacement_rate` is the share of
     hypotheses with broken characters (U+FFFD: a letter's last token never came), `n_replacements`
-    the number of such characters.
+    the number of such characters. `rescoring` says how one of the beam's hypotheses was chosen, and
+    is empty where it was the beam's own first.
     """
 
     lang: str
@@ -284,3 +285,4 @@ class EvalReport:
     metrics: tuple[MetricResult, ...] = ()
     beam_size: int = 1
     n_replacements: int = 0
+    rescoring: str = ""

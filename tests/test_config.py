@@ -36,7 +36,7 @@ def other_value(name: str) -> str:
         return next(choice for choice in sorted(choices) if choice != info.default)
     if kinds == {bool}:
         return str(not info.default).lower()
-    if kinds == {str}:
+    if kinds in ({str}, {Path}):
         return "another"
     candidates = ("1", "2", "3", "150") if kinds == {int} else ("0.25", "0.5", "0.01", "2.5")
     for candidate in candidates:
@@ -62,7 +62,7 @@ def test_every_setting_by_flag_and_by_file(name, tmp_path):
 
     section, leaf = name.split(".")
     found = get(by_flag, name)
-    literal = f'"{found}"' if isinstance(found, str) else str(found).lower()
+    literal = f'"{found}"' if isinstance(found, str | Path) else str(found).lower()
     file = tmp_path / "run.toml"
     file.write_text(f'lang = "am"\n[{section}]\n{leaf} = {literal}\n', encoding="utf-8")
     assert build_config(read_config_file(file), {}) == by_flag
@@ -181,7 +181,7 @@ def test_digest_covers_what_decides_the_weights():
         assert digest(**{name: value}) != base, name
     # Where files lie and what is exported afterwards decide nothing.
     for name, value in {"data": "x", "output": "y", "export.quantization": "int8",
-                        "export.parity_threshold": 0.5}.items():  # fmt: skip
+                        "export.parity_threshold": 0.5, "lm.enabled": True}.items():  # fmt: skip
         assert digest(**{name: value}) == base, name
 
 

@@ -40,7 +40,8 @@ class _Request:
     window: Window | None
     compute_type: str
     max_new_tokens: int | None
-    beam_size: int
+    beam_size: int | None
+    no_lm: bool
     batch_s: float
     threads: int
     output: Path | None
@@ -77,9 +78,11 @@ class _Request:
 @click.option(
     "--beam-size",
     type=click.IntRange(1, 50),
-    default=5,
-    show_default=True,
-    help="Hypotheses kept at each step; 1 is greedy, quicker and less accurate.",
+    help="Hypotheses kept at each step; 1 is greedy, quicker and less accurate. By default 5, or "
+    "what the export's language model was tuned for.",
+)
+@click.option(
+    "--no-lm", is_flag=True, help="Take the beam's own choice, though there is a language model."
 )
 @click.option(
     "--batch-s",
@@ -183,7 +186,8 @@ def _measure(
         lang=lang,
         model=str(request.model),
         window=window,
-        beam_size=request.beam_size,
+        beam_size=recognizer.beam_size,
+        rescoring=recognizer.rescoring,
         runtime_s=runtime_s,
         metrics=[metric for metric in plugins.metrics() if metric.name not in ("wer", "cer")],
     )
@@ -247,7 +251,9 @@ def _open_recognizer(
 ) -> Iterator[Ct2Recognizer]:
     """The model, converted into a temporary folder first where it isn't an export."""
     from ruach_core.evaluation.ct2_decode import Ct2Recognizer, is_export
+    from ruach_core.evaluation.rescoring import choose_beam_size, read_rescorer
 
+    rescorer = None if request.no_lm else read_rescorer(request.model)
     with tempfile.TemporaryDirectory(prefix="ruach-") as temporary:
         model = request.model
         if not is_export(model) and (model / "config.json").is_file():
@@ -259,7 +265,8 @@ def _open_recognizer(
             compute_type=request.compute_type,
             max_new_tokens=request.max_new_tokens or info.max_new_tokens,
             window_margin_s=info.window_margin_s,
-            beam_size=request.beam_size,
+            beam_size=choose_beam_size(request.beam_size, rescorer),
+            rescorer=rescorer,
             threads=request.threads,
         )
 

@@ -15,8 +15,8 @@ from ruach_core.cli.langs_diff import langs_diff
 from ruach_core.cli.langs_new import langs_new
 from ruach_core.cli.language import parse_options
 from ruach_core.cli.table import format_table
-from ruach_core.cli.text_input import read_lines
 from ruach_core.packs import MANIFEST_NAME, PackRecord, find_pack, find_packs
+from ruach_core.text.lines import read_lines
 
 if TYPE_CHECKING:
     from ruach_core.manifest import PackManifest

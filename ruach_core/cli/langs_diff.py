@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import click
 
 from ruach_core.cli.language import parse_options
-from ruach_core.cli.text_input import read_lines
 from ruach_core.errors import UserError
+from ruach_core.text.lines import read_lines
 
 if TYPE_CHECKING:
     from ruach_core.plugins import Plugins

@@ -34,7 +34,8 @@ class _Request:
     formats: tuple[str, ...]
     output_dir: Path | None
     no_vad: bool
-    beam_size: int
+    beam_size: int | None
+    no_lm: bool
     compute_type: str
     window: Window | None
     max_segment: float
@@ -59,9 +60,11 @@ class _Request:
 @click.option(
     "--beam-size",
     type=click.IntRange(1, 50),
-    default=5,
-    show_default=True,
-    help="Hypotheses kept at each step; 1 is greedy, quicker and less accurate.",
+    help="Hypotheses kept at each step; 1 is greedy, quicker and less accurate. By default 5, or "
+    "what the export's language model was tuned for.",
+)
+@click.option(
+    "--no-lm", is_flag=True, help="Take the beam's own choice, though there is a language model."
 )
 @click.option("--compute-type", default="default", help="CTranslate2's: int8, float16, float32 ...")
 @click.option(
@@ -95,6 +98,7 @@ def transcribe(**arguments: Any) -> int:
 
 def _run(request: _Request) -> int:
     from ruach_core.evaluation.ct2_decode import Ct2Recognizer, ExportInfo
+    from ruach_core.evaluation.rescoring import choose_beam_size, read_rescorer
     from ruach_core.transcription.transcribe import TranscriptionSettings
 
     formats = _choose_formats(request.formats)
@@ -104,13 +108,17 @@ def _run(request: _Request) -> int:
     if not request.model.is_dir():
         raise UserError(f"{request.model}: no such folder; --model is the folder of an export")
     info = ExportInfo.read(request.model)
+    rescorer = None if request.no_lm else read_rescorer(request.model)
     recognizer = Ct2Recognizer(
         request.model,
         language=find_token(request.lang, info),
         compute_type=request.compute_type,
-        beam_size=request.beam_size,
+        beam_size=choose_beam_size(request.beam_size, rescorer),
+        rescorer=rescorer,
         threads=request.threads,
     )
+    if recognizer.rescoring:
+        click.echo(f"{recognizer.rescoring}; --no-lm takes the beam's own choice", err=True)
     settings = TranscriptionSettings(
         use_vad=not request.no_vad,
         max_chunk_s=request.max_segment,

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ import numpy as np
 from ruach_core.data.audio import load_audio
 from ruach_core.errors import DataError, UserError
 from ruach_core.evaluation.device import usable_device
+from ruach_core.evaluation.rescoring import Candidate, Rescorer
 from ruach_core.features import (
     MAX_SAMPLES,
     MAX_WINDOW_S,
@@ -116,6 +118,7 @@ class Ct2Recognizer:
         max_new_tokens: int | None = None,
         window_margin_s: float | None = None,
         beam_size: int = 1,
+        rescorer: Rescorer | None = None,
         threads: int = 0,
         device: str = "auto",
     ) -> None:
@@ -129,6 +132,7 @@ class Ct2Recognizer:
             window_margin_s: silence behind the longest clip of a batch in the `trim` window; by
                 default the export's own, else 1 s.
             beam_size: 1 is greedy.
+            rescorer: chooses among the beam's candidates; without one the beam's own first stays.
             threads: CPU threads; 0 leaves it to CTranslate2.
             device: `auto` takes a GPU where there is one, else `cpu` or `cuda`.
 
@@ -141,7 +145,8 @@ class Ct2Recognizer:
         self.tokenizer = WhisperTokenizer.read(model_dir)
         self._max_new_tokens = _clamp_tokens(max_new_tokens or info.max_new_tokens)
         self._margin_s = info.window_margin_s if window_margin_s is None else window_margin_s
-        self._beam_size = beam_size
+        self.beam_size = beam_size
+        self._rescorer = rescorer if self.beam_size > 1 else None
         self._model = _load_model(model_dir, compute_type, threads=threads, device=device)
 
     @property
@@ -153,6 +158,11 @@ class Ct2Recognizer:
     def compute_type(self) -> str:
         """The type that CTranslate2 computes in, after `default` was resolved."""
         return str(self._model.compute_type)
+
+    @property
+    def rescoring(self) -> str:
+        """How one of the beam's candidates is chosen, or empty where it is the beam's first."""
+        return self._rescorer.describe() if self._rescorer else ""
 
     def decode(
         self,
@@ -190,14 +200,16 @@ class Ct2Recognizer:
         on_progress: Callable[[int], object] | None = None,
     ) -> list[list[int]]:
         """The token ids of each waveform's text; arguments and errors as for `decode`."""
-        return self._run(
+        found = self._search(
             [len(waveform) for waveform in waveforms],
             waveforms.__getitem__,
             name=lambda i: names[i] if names else f"clip {i + 1}",
+            n_best=self.beam_size if self._rescorer else 1,
             window=window,
             batch_s=batch_s,
             on_progress=on_progress,
         )
+        return [list(candidate.ids) for candidate in self._choose(found)]
 
     def decode_utterances(
         self,
@@ -218,24 +230,35 @@ class Ct2Recognizer:
         Raises:
             DataError: a clip can't be read, or is longer than 30 s; names it.
         """
+        n_best = self.beam_size if self._rescorer else 1
+        found = self._search_utterances(
+            utterances, n_best=n_best, window=window, batch_s=batch_s, on_progress=on_progress
+        )
+        return [
+            Hypothesis(utterance.id, candidate.text)
+            for utterance, candidate in zip(utterances, self._choose(found), strict=True)
+        ]
 
-        def load(i: int) -> FloatArray:
-            utterance = utterances[i]
-            return load_audio(utterance.audio, start_s=utterance.start_s, end_s=utterance.end_s)
+    def decode_nbest(
+        self,
+        utterances: Sequence[Utterance],
+        *,
+        window: Window = "trim",
+        batch_s: float = DEFAULT_BATCH_S,
+        on_progress: Callable[[int], object] | None = None,
+    ) -> list[list[Candidate]]:
+        """All candidates of the beam for each utterance, in the beam's order, none rescored.
 
-        ids = self._run(
-            [round((u.duration_s or 0.0) * SAMPLING_RATE) or len(load(i))
-             for i, u in enumerate(utterances)],
-            load,
-            name=lambda i: utterances[i].id,
+        The first is what `decode_utterances` gives without a rescorer; arguments and errors are
+        those of `decode_utterances`.
+        """
+        return self._search_utterances(
+            utterances,
+            n_best=self.beam_size,
             window=window,
             batch_s=batch_s,
             on_progress=on_progress,
-        )  # fmt: skip
-        return [
-            Hypothesis(utterance.id, self.tokenizer.decode(row).strip())
-            for utterance, row in zip(utterances, ids, strict=True)
-        ]
+        )
 
     def plan(
         self, lengths: Sequence[int], *, window: Window, batch_s: float
@@ -262,48 +285,80 @@ class Ct2Recognizer:
         start = self.tokens.prompt[:-1]
         return self._model.align(features, start, [list(row) for row in ids], list(n_frames))
 
-    def _run(
+    def _choose(self, found: Sequence[Sequence[Candidate]]) -> list[Candidate]:
+        chosen = self._rescorer.choose(found) if self._rescorer else [0] * len(found)
+        return [candidates[index] for candidates, index in zip(found, chosen, strict=True)]
+
+    def _search_utterances(
+        self, utterances: Sequence[Utterance], **options: Any
+    ) -> list[list[Candidate]]:
+        def load(i: int) -> FloatArray:
+            utterance = utterances[i]
+            return load_audio(utterance.audio, start_s=utterance.start_s, end_s=utterance.end_s)
+
+        return self._search(
+            [round((u.duration_s or 0.0) * SAMPLING_RATE) or len(load(i))
+             for i, u in enumerate(utterances)],
+            load,
+            name=lambda i: utterances[i].id,
+            **options,
+        )  # fmt: skip
+
+    def _search(
         self,
         lengths: Sequence[int],
         load: Callable[[int], FloatArray],
         *,
         name: Callable[[int], str],
+        n_best: int,
         window: Window,
         batch_s: float,
         on_progress: Callable[[int], object] | None,
-    ) -> list[list[int]]:
+    ) -> list[list[Candidate]]:
         for i, length in enumerate(lengths):
             if length > MAX_SAMPLES:
                 raise DataError(
                     f"{name(i)}: {length / SAMPLING_RATE:.1f} s long, but one pass sees at most "
                     f"{MAX_WINDOW_S:.0f} s; use ruach transcribe for long audio"
                 )
-        rows: list[list[int]] = [[] for _ in lengths]
+        found: list[list[Candidate]] = [[] for _ in lengths]
         in_flight: deque[tuple[DecodingBatch, Any, Any]] = deque()
 
         def collect() -> None:
             batch, _, results = in_flight.popleft()
             for i, result in zip(batch.indices, results, strict=True):
-                rows[i] = [t for t in result.result().sequences_ids[0] if t < self.tokens.end]
+                found[i] = self._candidates(result.result())
             if on_progress:
                 on_progress(len(batch.indices))
 
         for batch in self.plan(lengths, window=window, batch_s=batch_s):
             features = self.extract_features([load(i) for i in batch.indices], batch.n_samples)
             # The features stay referenced: the model may read them until its results are there.
-            in_flight.append((batch, features, self._generate(features, len(batch.indices))))
+            results = self._generate(features, len(batch.indices), n_best)
+            in_flight.append((batch, features, results))
             if len(in_flight) >= _BATCHES_IN_FLIGHT:
                 collect()
         while in_flight:
             collect()
-        return rows
+        return found
 
-    def _generate(self, features: Any, n_clips: int) -> Any:
+    def _candidates(self, result: Any) -> list[Candidate]:
+        candidates = []
+        for ids, score in zip(result.sequences_ids, result.scores, strict=True):
+            kept = tuple(t for t in ids if t < self.tokens.end)
+            # CTranslate2 divides by the number of tokens, the end not counted (length_penalty 1).
+            log_prob = score * len(ids) if ids else -math.inf
+            candidates.append(Candidate(kept, self.tokenizer.decode(kept).strip(), log_prob))
+        return candidates
+
+    def _generate(self, features: Any, n_clips: int, n_best: int) -> Any:
         return self._model.generate(
             features,
             [self.tokens.prompt] * n_clips,
             asynchronous=True,
-            beam_size=self._beam_size,
+            beam_size=self.beam_size,
+            num_hypotheses=n_best,
+            return_scores=True,
             max_length=ct2_max_length(self._max_new_tokens),
             suppress_tokens=[-1],
         )

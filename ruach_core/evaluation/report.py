@@ -66,6 +66,7 @@ def build_report(
     window: str,
     runtime_s: float,
     beam_size: int = 1,
+    rescoring: str = "",
     seed: int = 0,
     resamples: int = RESAMPLES,
     metrics: Sequence[Metric] = (),
@@ -83,6 +84,7 @@ def build_report(
         window: the window policy that it was decoded in.
         runtime_s: seconds that decoding took.
         beam_size: hypotheses that decoding kept at each step.
+        rescoring: how one of them was chosen, if not as the beam ranks them.
         seed: of the bootstrap.
         resamples: of the bootstrap.
         metrics: further metrics (not wer and cer), computed on the strict forms.
@@ -116,6 +118,7 @@ def build_report(
         normalizer=normalizer.name,
         metrics=tuple(metric.compute(*strict) for metric in metrics),
         beam_size=beam_size,
+        rescoring=rescoring,
         n_replacements=sum(text.count(REPLACEMENT) for text in texts),
     )
 
@@ -170,7 +173,7 @@ def report_lines(report: EvalReport) -> list[str]:
     )
     lines = [
         f"{report.n_utterances} {report.split} clips, {n_words} words; {report.model}, "
-        f"{report.window} window, {decoding(report.beam_size)}",
+        f"{report.window} window, {decoding(report)}",
         f"     {'strict':24}  folded",
         *(f"{name}  {_interval(strict):24}  {_interval(folded)}" for name, strict, folded in rates),
         f"words: {words.hits} right, {words.substitutions} substituted, {words.deletions} deleted, "
@@ -183,9 +186,10 @@ def report_lines(report: EvalReport) -> list[str]:
     return lines
 
 
-def decoding(beam_size: int) -> str:
-    """How decoding went: `greedy`, or `beam 5`."""
-    return f"beam {beam_size}" if beam_size > 1 else "greedy"
+def decoding(report: EvalReport) -> str:
+    """How decoding went: `greedy`, `beam 5`, or `beam 10, rescored (...)`."""
+    search = f"beam {report.beam_size}" if report.beam_size > 1 else "greedy"
+    return f"{search}, {report.rescoring}" if report.rescoring else search
 
 
 def report_to_dict(report: EvalReport) -> dict[str, object]:

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from ruach_core.config import RunConfig
 from ruach_core.evaluation.report import decoding, percent, report_to_dict
+from ruach_core.evaluation.rescoring import LANGUAGE_MODEL
 from ruach_core.types import ErrorRate, EvalReport, Utterance
 
 if TYPE_CHECKING:
     from ruach_core.export.parity import ParityRow
     from ruach_core.packs import PackRecord
     from ruach_core.training.checkpoint import Progress
+    from ruach_core.training.language_model import Rescoring
     from ruach_core.training.loop import Plan
     from ruach_core.training.preparation import Prepared
 
@@ -42,6 +44,7 @@ class RunRecord:
     report: EvalReport
     base_report: EvalReport | None
     verdict: str
+    rescoring: Rescoring | None = None
 
 
 def run_json(record: RunRecord, parity: Sequence[ParityRow]) -> str:
@@ -81,7 +84,7 @@ def run_json(record: RunRecord, parity: Sequence[ParityRow]) -> str:
             "precision": plan.precision,
             "heard": {code: round(share, 4) for code, share in prepared.heard.items()},
         },
-        "settings": record.config.model_dump(mode="json", exclude={"data", "output", "model"}),
+        "settings": _settings(record.config),
         "history": progress.history,
         "best_epoch": progress.best_epoch,
         "weights": progress.weights,
@@ -90,10 +93,31 @@ def run_json(record: RunRecord, parity: Sequence[ParityRow]) -> str:
         "test": report_to_dict(record.report),
         "zero_shot": report_to_dict(record.base_report) if record.base_report else None,
         "comparison": record.verdict,
+        "rescoring": _rescoring_facts(record),
         "parity": [asdict(row) for row in parity],
         "versions": versions(record),
     }
     return json.dumps(content, ensure_ascii=False, indent=1) + "\n"
+
+
+def _settings(config: RunConfig) -> dict[str, Any]:
+    """All settings but the folders of this machine."""
+    settings = config.model_dump(mode="json", exclude={"data", "output", "model"})
+    if config.lm.text is not None:
+        settings["lm"]["text"] = config.lm.text.name
+    return settings
+
+
+def _rescoring_facts(record: RunRecord) -> dict[str, Any] | None:
+    rescoring = record.rescoring
+    if rescoring is None:
+        return None
+    return {
+        **asdict(rescoring.tuning),
+        "n_sentences": rescoring.n_sentences,
+        "report": report_to_dict(rescoring.report) if rescoring.report else None,
+        "comparison": rescoring.verdict,
+    }
 
 
 def versions(record: RunRecord) -> dict[str, str]:
@@ -122,6 +146,7 @@ def model_card(record: RunRecord, parity: Sequence[ParityRow]) -> str:
         "## Results",
         _results_table(record),
         record.verdict and f"On the clips that both decoded: {record.verdict}.",
+        _rescoring_note(record),
         _reading_note(record),
         "## Export and parity",
         "Checkpoint and export decode the same clips greedily, in both windows.",
@@ -186,12 +211,13 @@ def _results_table(record: RunRecord) -> str:
         "| model | window | decoding | clips | WER strict | WER folded | CER strict | CER folded |"
     ]
     rows.append("|---|---|---|---|---|---|---|---|")
-    for report in (record.base_report, record.report):
+    rescored = record.rescoring.report if record.rescoring else None
+    for report in (record.base_report, record.report, rescored):
         if report is not None:
             cells = [
                 report.model,
                 "30 s" if report.window == "full" else "trimmed",
-                decoding(report.beam_size),
+                decoding(report),
                 f"{report.n_utterances} {report.split}",
                 _interval(report.wer),
                 _interval(report.wer_folded),
@@ -204,6 +230,30 @@ def _results_table(record: RunRecord) -> str:
 
 def _interval(rate: ErrorRate) -> str:
     return f"{percent(rate.rate)} ({100 * rate.low:.1f} to {100 * rate.high:.1f})"
+
+
+def _rescoring_note(record: RunRecord) -> str:
+    rescoring = record.rescoring
+    if rescoring is None:
+        return ""
+    tuning = rescoring.tuning
+    validation = (
+        f"validation WER {percent(tuning.plain_wer)} without, {percent(tuning.validated_wer)} with "
+        f"it (cross-validated over {tuning.n_utterances} clips, p = {tuning.p_value:.2g})"
+    )
+    if rescoring.report is None:
+        return (
+            f"Choosing among the beam's hypotheses with a language model didn't pay: {validation}."
+        )
+    note = (
+        "The last row is what `ruach transcribe` and `ruach evaluate` give with the export: they "
+        "choose among the beam's hypotheses by log-probability, words and the language model in "
+        f"`{LANGUAGE_MODEL}`, tuned on validation ({validation}). Software that doesn't know that "
+        "file, such as faster-whisper, gives the row above it, as does `--no-lm`."
+    )
+    if rescoring.verdict:
+        note += f" On these clips: {rescoring.verdict}."
+    return note
 
 
 def _reading_note(record: RunRecord) -> str:

@@ -19,11 +19,13 @@ from ruach_core.evaluation.report import (
     write_rows,
     write_text,
 )
+from ruach_core.evaluation.rescoring import LANGUAGE_MODEL
 from ruach_core.export.card import RunRecord, model_card, run_json
 from ruach_core.export.folder import save_model
 from ruach_core.export.parity import ParityRow, check_parity, measure_parity, parity_lines
 from ruach_core.training.checkpoint import Progress, write_folder
 from ruach_core.training.evaluating import Evaluator
+from ruach_core.training.language_model import fit_rescoring
 from ruach_core.training.loop import Plan
 from ruach_core.training.measuring import Measurer
 from ruach_core.training.outputs import Outputs
@@ -86,6 +88,9 @@ def finish(
     base_report, verdict = _compare_with_base(evaluator, zero_shot, clips, hypotheses, base_name)
     for line in _result_lines(report, base_report, verdict):
         console.line(line)
+    rescoring = fit_rescoring(measurer, clips, report, hypotheses)
+    for line in rescoring.lines() if rescoring else ():
+        console.line(line)
     sample = plugins.manifest.sample if plugins.manifest else None
     record = RunRecord(
         config=config,
@@ -100,6 +105,7 @@ def finish(
         report=report,
         base_report=base_report,
         verdict=verdict,
+        rescoring=rescoring,
     )
     rows = build_rows(clips, hypotheses, normalizer=prepared.normalizer)
 
@@ -191,6 +197,8 @@ def _export(
         for line in parity_lines(rows):
             console.line(line)
         check_parity(rows, config.export.parity_threshold)
+        if record.rescoring and record.rescoring.rescorer:
+            (folder / LANGUAGE_MODEL).write_bytes(record.rescoring.rescorer.to_bytes())
         _write_texts(folder, record, rows)
 
     with console.stage(

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -103,14 +104,12 @@ class Measurer:
         """
         evaluator = self.evaluator
         beam_size = 1 if is_quick else evaluator.config.evaluation.beam_size
-        device = usable_device("auto")
-        if evaluator.model.device.type == "cuda" and device == "cpu":
+        if not self.can_search:
             began = time.perf_counter()
             hypotheses = evaluator.decode(utterances, window, title=title)
             return Decoded(hypotheses, 1, time.perf_counter() - began)
-        with tempfile.TemporaryDirectory(dir=self.work, suffix=".tmp") as temporary:
-            compute_type = "int8" if is_quick and device != "cuda" else "default"
-            recognizer = self._convert(Path(temporary), device, compute_type, beam_size)
+        compute_type = "int8" if is_quick and usable_device("auto") != "cuda" else "default"
+        with self.recognizer(beam_size, compute_type) as recognizer:
             began = time.perf_counter()
             with evaluator.console.progress(len(utterances), title) as bar:
                 hypotheses = recognizer.decode_utterances(
@@ -140,9 +139,18 @@ class Measurer:
         )
         return report, decoded.hypotheses
 
-    def _convert(
-        self, folder: Path, device: str, compute_type: str, beam_size: int
-    ) -> Ct2Recognizer:
+    @property
+    def can_search(self) -> bool:
+        """Whether a beam search is affordable: CTranslate2 runs where the model does."""
+        return self.evaluator.model.device.type != "cuda" or usable_device("auto") != "cpu"
+
+    @contextmanager
+    def recognizer(self, beam_size: int, compute_type: str = "default") -> Iterator[Ct2Recognizer]:
+        """The model as it is now, in CTranslate2, for as long as the context lasts."""
+        with tempfile.TemporaryDirectory(dir=self.work, suffix=".tmp") as temporary:
+            yield self._convert(Path(temporary), compute_type, beam_size)
+
+    def _convert(self, folder: Path, compute_type: str, beam_size: int) -> Ct2Recognizer:
         evaluator = self.evaluator
         saved, converted = folder / "model", folder / EXPORTER
         saved.mkdir()
@@ -156,5 +164,5 @@ class Measurer:
             window_margin_s=evaluator.config.window.margin_s,
             compute_type=compute_type,
             beam_size=beam_size,
-            device=device,
+            device=usable_device("auto"),
         )

@@ -21,6 +21,7 @@ from ruach_core.training.device import choose_precision, default_micro_batch_s, 
 from ruach_core.training.evaluating import Evaluator
 from ruach_core.training.finish import RunResult, ZeroShot, finish
 from ruach_core.training.language import blend_language_embedding
+from ruach_core.training.language_model import check_language_model
 from ruach_core.training.loop import Loop, Plan
 from ruach_core.training.measuring import Measurer
 from ruach_core.training.optimizer import (
@@ -71,6 +72,7 @@ def train(
     plugins = Plugins.load(config.lang, use_pack=not config.no_pack)
     plugins.exporter(config.export.format)  # an unknown one is refused now, not after training
     plugins.check_options(config.options)
+    check_language_model(config.lm)
     source = choose_data(config, plugins)
     # A folder without data is refused before a model is fetched for it.
     plugins.find_dataset_loader(source.path)
