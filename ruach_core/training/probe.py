@@ -1,0 +1,198 @@
+"""A few real training steps on real clips, to find out how fast this machine is.
+
+The model, the loop, the batches and the collator are those of a run; what is learned is thrown
+away, and nothing is written.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ruach_core.config import RunConfig
+from ruach_core.training.batching import Batch
+from ruach_core.training.console import Console
+from ruach_core.training.costs import ModelSize
+from ruach_core.training.device import require_train_extra
+from ruach_core.training.evaluating import Evaluator
+from ruach_core.training.forecast import Pass, Speed, count_gflops
+from ruach_core.training.loop import Loop, Plan
+from ruach_core.training.preparation import Prepared, load_model
+from ruach_core.training.randomness import pick
+from ruach_core.training.workload import passes_of, validation_passes
+
+_WARM_UP = 1
+"""Updates before the clock counts: the first allocates memory and chooses kernels."""
+_LEAST_UPDATES = 2
+_DECODED_CLIPS = 8
+_LEARNING_RATE = 1e-6
+_FORWARD_SHARE = 1 / 3
+"""Of a training step's operations: a backward pass takes twice those of a forward pass."""
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """What was measured.
+
+    Attributes:
+        model: name of the model.
+        size: its costs.
+        n_updates: updates that were timed, the warm-up left out.
+        n_clips: clips in them.
+        step_s: median seconds of an update.
+        clips_per_second: in training.
+        s_per_gflop: median over the updates; what other clips and models are scaled by.
+        validation_s: for one epoch's validation, its loss and its decoding.
+        peak_bytes: most memory of the process, or of the GPU; None where it can't be found.
+    """
+
+    model: str
+    size: ModelSize
+    n_updates: int
+    n_clips: int
+    step_s: float
+    clips_per_second: float
+    s_per_gflop: float
+    validation_s: float
+    peak_bytes: float | None
+
+    @property
+    def speed(self) -> Speed:
+        """The machine's speed by these steps."""
+        return Speed(self.s_per_gflop, validation_s=self.validation_s, measured=self.size)
+
+
+def run_probe(
+    config: RunConfig,
+    prepared: Prepared,
+    model_dir: Path,
+    model_name: str,
+    size: ModelSize,
+    *,
+    batch_size: int,
+    micro_batch_s: float,
+    precision: str,
+    seconds: float,
+) -> Probe:
+    """Train for about so many seconds, and decode a few validation clips.
+
+    Args:
+        config: the settings.
+        prepared: the data, with the model's tokens.
+        model_dir: the base model.
+        model_name: for people.
+        size: the model's costs.
+        batch_size: clips per update.
+        micro_batch_s: most seconds of window in one pass.
+        precision: of the forward pass.
+        seconds: of timed updates; at least two are made, however long they take.
+    """
+    require_train_extra()
+    console = Console(is_quiet=True)
+    model = load_model(model_dir, prepared.tokens, prepared.text_ids)
+    plan = Plan(
+        config=config,
+        train=prepared.train,
+        collator=prepared.collator(config, n_mels=model.config.num_mel_bins),
+        learning_rate=_LEARNING_RATE,
+        batch_size=batch_size,
+        micro_batch_s=micro_batch_s,
+        precision=precision,
+        checkpoint_dir=Path(),  # nothing is saved
+        identity={},
+        evaluate=lambda _: {},
+    )
+    loop = Loop(model, plan, console)
+    timed = _time_updates(loop, plan.batches(0), seconds)
+    each = [
+        (batch, step_s, count_gflops(size, passes_of(batch, prepared.text_ids, prepared.tokens)))
+        for batch, step_s in timed
+    ]
+    n_clips = sum(len(batch.indices) for batch, *_ in each)
+    s_per_gflop = statistics.median(step_s / gflops for _, step_s, gflops in each)
+    evaluator = Evaluator(config, prepared, model, console)
+    return Probe(
+        model=model_name,
+        size=size,
+        n_updates=len(each),
+        n_clips=n_clips,
+        step_s=statistics.median(step_s for _, step_s, _ in each),
+        clips_per_second=n_clips / sum(step_s for _, step_s, _ in each),
+        s_per_gflop=s_per_gflop,
+        validation_s=_time_validation(evaluator, size, s_per_gflop),
+        peak_bytes=_peak_bytes(),
+    )
+
+
+def _time_updates(
+    loop: Loop, batches: list[Batch], seconds: float
+) -> list[tuple[Batch, float]]:
+    """Batches with the seconds that each update took."""
+    timed: list[tuple[Batch, float]] = []
+    began = before = time.perf_counter()
+    for n, batch in enumerate(_updates_without_end(loop, batches)):
+        _wait_for_device()
+        now = time.perf_counter()
+        if n < _WARM_UP:
+            began = now
+        else:
+            timed.append((batch, now - before))
+            if now - began >= seconds and len(timed) >= _LEAST_UPDATES:
+                break
+        before = now
+    return timed
+
+
+def _updates_without_end(loop: Loop, batches: list[Batch]) -> Iterator[Batch]:
+    while True:
+        yield from loop.updates(batches)
+
+
+def _time_validation(evaluator: Evaluator, size: ModelSize, s_per_gflop: float) -> float:
+    """Seconds of an epoch's validation: a few clips decoded, the others and the loss by scale.
+
+    A model that doesn't know the language yet rambles; it is cut off where the texts end.
+    """
+    config, prepared = evaluator.config, evaluator.prepared
+    tokenizer = prepared.tokenizer
+
+    def passes(utterances: Any) -> tuple[Pass, ...]:
+        lengths = [len(tokenizer.encode_text(u.reference or "")) for u in utterances]
+        return validation_passes(config, utterances, lengths)
+
+    few = pick(prepared.validation, _DECODED_CLIPS, seed=config.seed)
+    longest = max(p.n_labels for p in passes(few))
+    short = replace(evaluator, prepared=replace(prepared, max_new_tokens=longest))
+    began = time.perf_counter()
+    short.decode(few, evaluator.window, title="validate")
+    _wait_for_device()
+    decoding_s = time.perf_counter() - began
+    gflops = count_gflops(size, passes(prepared.validation))
+    return decoding_s * gflops / count_gflops(size, passes(few)) + (
+        _FORWARD_SHARE * gflops * s_per_gflop
+    )
+
+
+def _wait_for_device() -> None:
+    import torch
+
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
+def _peak_bytes() -> float | None:
+    import torch
+
+    if torch.cuda.is_available():
+        return float(torch.cuda.max_memory_reserved())
+    try:
+        import resource
+    except ImportError:  # not on Windows
+        return None
+    unit = 1 if sys.platform == "darwin" else 1024
+    return float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit)
