@@ -43,8 +43,8 @@ _ATTENTION_BACKWARD = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
 # The counter knows the GPU's attention, not the processor's.
 FORMULAS = {
     _ATTENTION: lambda q, k, v, *_, out_shape=None, **__: sdpa_flop_count(q, k, v),
-    _ATTENTION_BACKWARD: lambda grad, q, k, v, *_, out_shape=None, **__: (
-        sdpa_backward_flop_count(grad, q, k, v)
+    _ATTENTION_BACKWARD: lambda grad, q, k, v, *_, out_shape=None, **__: sdpa_backward_flop_count(
+        grad, q, k, v
     ),
 }
 

@@ -61,7 +61,7 @@ _MARKS = {"measured": "", "scaled": "~", "assumed": "~", "unknown": ""}
 @lang_option()
 @setting("data", metavar="DIR", help="Dataset folder.  [default: dataset/data]")
 @click.option("--model", "models", multiple=True, metavar="NAME|PATH",
-              help="Plan for this model; may be given several times.  [default: all sizes]")  # fmt: skip
+              help="Plan for this model; may be repeated.  [default: all sizes]")  # fmt: skip
 @click.option("--gpu", metavar="NAME|GB", help="Plan for such a GPU instead of this machine.")
 @common_options
 @click.option("--probe/--no-probe", "wants_probe", default=True, show_default=True,

@@ -137,7 +137,9 @@ def count_parameters(model_dir: Path) -> int:
             with path.open("rb") as file:
                 header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
         except (OSError, ValueError, MemoryError, OverflowError) as error:
-            raise UserError(f"{path}: no safetensors file ({error}); copy the model again") from error
+            raise UserError(
+                f"{path}: no safetensors file ({error}); copy the model again"
+            ) from error
         shapes |= {n: entry["shape"] for n, entry in header.items() if n != "__metadata__"}
     return sum(math.prod(s) for n, s in shapes.items() if n != "proj_out.weight")
 

@@ -8,6 +8,7 @@ from ruach_core.errors import require_extra
 from ruach_core.training.costs import USUAL_TOKENS_PER_SECOND, choose_micro_batch_s, size_of
 from ruach_core.training.hardware import this_machine
 
+
 def choose_precision(setting: str) -> tuple[str, str]:
     """The precision of the forward pass and why; weights and updates are always float32.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
@@ -113,15 +114,11 @@ def _peak_of(device_name: str) -> float | None:
 def _machine_memory() -> float | None:
     """Bytes of memory that this process may use, as far as the system says."""
     found: list[float] = []
-    try:
+    with suppress(ValueError, OSError, AttributeError):  # not on every system
         found.append(float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")))
-    except (ValueError, OSError, AttributeError):  # not on this system
-        pass
     for path in _CGROUP_LIMITS:
-        try:
+        with suppress(OSError, ValueError):  # no limit is set, or it is "max"
             found.append(float(path.read_text(encoding="ascii")))
-        except (OSError, ValueError):  # no limit is set, or "max"
-            continue
     return min(found) if found else None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -56,6 +56,8 @@ if TYPE_CHECKING:
     from ruach_core.training.probe import Probe
 
 _LITTLE_HOURS = 1.0
+_BUSY_SHARE = 0.7
+"""Training alone keeps more of the processors busy than this."""
 _BYTES_TO_TOKENS = 0.8
 """A guess that no text in Whisper's tokens has been seen to pass by much."""
 
@@ -194,6 +196,11 @@ def plan_run(
             )
         else:
             probe = forecaster.probe(candidates, tokenizer, language, console, probe_s)
+    if probe is not None and probe.cpu_share is not None and probe.cpu_share < _BUSY_SHARE:
+        warnings.append(
+            f"this machine was busy with other work: the probe had {probe.cpu_share:.0%} of its "
+            "processors, and on an idle machine the times would be shorter by as much"
+        )
     speed = probe.speed if probe else Speed.assumed(hardware)
     forecasts = tuple(forecaster.forecast(c, speed) for c in candidates)
     work = forecaster.work(candidates[0].size)
@@ -212,9 +219,7 @@ def plan_run(
         models=forecasts,
         probe=probe,
         recommendation=recommendation,
-        notes=(
-            *(f"note: {note}" for note in found.corpus.notes), *finding_lines(found.findings)
-        ),
+        notes=(*(f"note: {note}" for note in found.corpus.notes), *finding_lines(found.findings)),
         warnings=(*warnings, *recommendation.warnings),
     )
 
@@ -233,17 +238,20 @@ def find_candidates(names: Sequence[str], plugins: Plugins) -> list[Candidate]:
     Raises:
         UserError: a name that is no size's, and isn't on this machine.
     """
-    if AUTO in names:
-        names = [f"whisper-{size.name}" for size in model_sizes()]
+    all_sizes = [f"whisper-{size.name}" for size in model_sizes()]
+    wanted = [n for name in names for n in (all_sizes if name == AUTO else [name])]
     candidates = []
-    for name in dict.fromkeys(names):
+    for name in dict.fromkeys(wanted):
         size = named_size(name)
         try:
             with no_downloads():
                 directory = resolve_base_model(name, plugins, progress=False).directory
-        except (UserError, PluginError):
+        except (UserError, PluginError) as error:
             if size is None:
-                raise
+                raise UserError(
+                    f"--model {name}: not on this machine, and no size of OpenAI's "
+                    f"({', '.join(all_sizes)}), so what it takes can't be said; {error}"
+                ) from error
             candidates.append(Candidate(name, size, None))
         else:
             candidates.append(Candidate(name, size_of(count_parameters(directory)), directory))
@@ -288,6 +296,7 @@ class _Forecaster:
     batch_size: int
     n_epochs: int
     is_known: bool
+    _works: dict[tuple[str, float], Work] = field(default_factory=dict)
 
     def micro_batch_s(self, size: ModelSize) -> float:
         """As `ruach train` chooses it."""
@@ -302,24 +311,28 @@ class _Forecaster:
 
     def work(self, size: ModelSize, *, policy: str | None = None) -> Work:
         """An epoch's passes, by the settings' window policy or another one."""
-        config = self.config
-        if policy is not None:
+        config, micro_batch_s = self.config, self.micro_batch_s(size)
+        if policy is not None and policy != config.window.policy:
             window = type(config.window).model_validate({"policy": policy})
             config = config.model_copy(update={"window": window})
-        return plan_work(
-            config, self.found.train, self.text_ids, self.tokens, self.validation,
-            batch_size=self.batch_size, micro_batch_s=self.micro_batch_s(size),
-        )  # fmt: skip
+        key = config.window.policy, micro_batch_s
+        if key not in self._works:
+            self._works[key] = plan_work(
+                config, self.found.train, self.text_ids, self.tokens, self.validation,
+                batch_size=self.batch_size, micro_batch_s=micro_batch_s,
+            )  # fmt: skip
+        return self._works[key]
 
     def forecast(self, candidate: Candidate, speed: Speed) -> ModelForecast:
         """One model's forecast."""
         size, hardware = candidate.size, self.hardware
         work = self.work(size)
-        policies = {self.config.window.policy: work}
-        policies.setdefault("full", self.work(size, policy="full"))
+        policy: str = self.config.window.policy
         memory = {
-            name: peak_bytes(size, each.training, precision=hardware.precision)
-            for name, each in policies.items()
+            name: peak_bytes(
+                size, self.work(size, policy=name).training, precision=hardware.precision
+            )
+            for name in dict.fromkeys((policy, "full"))
         }
         limit = hardware.memory_bytes
         training_s, validation_s = epoch_times(size, work, speed)
@@ -328,7 +341,7 @@ class _Forecaster:
             model=candidate.name,
             size=size,
             is_on_disk=candidate.directory is not None,
-            fits=limit is None or memory[self.config.window.policy] <= usable_bytes(limit),
+            fits=limit is None or memory[policy] <= usable_bytes(limit),
             memory_bytes=memory,
             micro_batch_s=self.micro_batch_s(size),
             most_windows=None if limit is None else self._most_windows(size, limit),

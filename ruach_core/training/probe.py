@@ -9,10 +9,9 @@ from __future__ import annotations
 import statistics
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from ruach_core.config import RunConfig
 from ruach_core.training.batching import Batch
@@ -25,6 +24,7 @@ from ruach_core.training.loop import Loop, Plan
 from ruach_core.training.preparation import Prepared, load_model
 from ruach_core.training.randomness import pick
 from ruach_core.training.workload import passes_of, validation_passes
+from ruach_core.types import Utterance
 
 _WARM_UP = 1
 """Updates before the clock counts: the first allocates memory and chooses kernels."""
@@ -49,6 +49,8 @@ class Probe:
         s_per_gflop: median over the updates; what other clips and models are scaled by.
         validation_s: for one epoch's validation, its loss and its decoding.
         peak_bytes: most memory of the process, or of the GPU; None where it can't be found.
+        cpu_share: of the time of as many processors as PyTorch has threads, what the updates got;
+            None on a GPU.
     """
 
     model: str
@@ -60,6 +62,7 @@ class Probe:
     s_per_gflop: float
     validation_s: float
     peak_bytes: float | None
+    cpu_share: float | None
 
     @property
     def speed(self) -> Speed:
@@ -107,48 +110,64 @@ def run_probe(
         identity={},
         evaluate=lambda _: {},
     )
-    loop = Loop(model, plan, console)
-    timed = _time_updates(loop, plan.batches(0), seconds)
-    each = [
-        (batch, step_s, count_gflops(size, passes_of(batch, prepared.text_ids, prepared.tokens)))
-        for batch, step_s in timed
-    ]
-    n_clips = sum(len(batch.indices) for batch, *_ in each)
-    s_per_gflop = statistics.median(step_s / gflops for _, step_s, gflops in each)
-    evaluator = Evaluator(config, prepared, model, console)
+    timed = _time_updates(Loop(model, plan, console), plan.batches(0), seconds)
+    return _summarize(timed, Evaluator(config, prepared, model, console), model_name, size)
+
+
+def _summarize(
+    timed: Sequence[_TimedUpdate], evaluator: Evaluator, model_name: str, size: ModelSize
+) -> Probe:
+    import torch
+
+    prepared = evaluator.prepared
+    s_per_gflop = statistics.median(
+        update.seconds
+        / count_gflops(size, passes_of(update.batch, prepared.text_ids, prepared.tokens))
+        for update in timed
+    )
+    seconds = sum(update.seconds for update in timed)
+    n_clips = sum(len(update.batch.indices) for update in timed)
+    cpu_share = sum(update.cpu_s for update in timed) / (seconds * torch.get_num_threads())
     return Probe(
         model=model_name,
         size=size,
-        n_updates=len(each),
+        n_updates=len(timed),
         n_clips=n_clips,
-        step_s=statistics.median(step_s for _, step_s, _ in each),
-        clips_per_second=n_clips / sum(step_s for _, step_s, _ in each),
+        step_s=statistics.median(update.seconds for update in timed),
+        clips_per_second=n_clips / seconds,
         s_per_gflop=s_per_gflop,
         validation_s=_time_validation(evaluator, size, s_per_gflop),
         peak_bytes=_peak_bytes(),
+        cpu_share=None if torch.cuda.is_available() else cpu_share,
     )
 
 
-def _time_updates(
-    loop: Loop, batches: list[Batch], seconds: float
-) -> list[tuple[Batch, float]]:
-    """Batches with the seconds that each update took."""
-    timed: list[tuple[Batch, float]] = []
-    began = before = time.perf_counter()
+@dataclass(frozen=True, slots=True)
+class _TimedUpdate:
+    """An update, its seconds by the clock, and those that the processors spent on it."""
+
+    batch: Batch
+    seconds: float
+    cpu_s: float
+
+
+def _time_updates(loop: Loop, batches: Sequence[Batch], seconds: float) -> list[_TimedUpdate]:
+    """Train for so many seconds behind the warm-up."""
+    timed: list[_TimedUpdate] = []
+    before, cpu_before = time.perf_counter(), time.process_time()
     for n, batch in enumerate(_updates_without_end(loop, batches)):
         _wait_for_device()
-        now = time.perf_counter()
-        if n < _WARM_UP:
-            began = now
-        else:
-            timed.append((batch, now - before))
-            if now - began >= seconds and len(timed) >= _LEAST_UPDATES:
-                break
-        before = now
+        now, cpu_now = time.perf_counter(), time.process_time()
+        if n >= _WARM_UP:
+            timed.append(_TimedUpdate(batch, now - before, cpu_now - cpu_before))
+        before, cpu_before = now, cpu_now
+        is_enough = sum(update.seconds for update in timed) >= seconds
+        if is_enough and len(timed) >= _LEAST_UPDATES:
+            break
     return timed
 
 
-def _updates_without_end(loop: Loop, batches: list[Batch]) -> Iterator[Batch]:
+def _updates_without_end(loop: Loop, batches: Sequence[Batch]) -> Iterator[Batch]:
     while True:
         yield from loop.updates(batches)
 
@@ -161,7 +180,7 @@ def _time_validation(evaluator: Evaluator, size: ModelSize, s_per_gflop: float) 
     config, prepared = evaluator.config, evaluator.prepared
     tokenizer = prepared.tokenizer
 
-    def passes(utterances: Any) -> tuple[Pass, ...]:
+    def passes(utterances: Sequence[Utterance]) -> tuple[Pass, ...]:
         lengths = [len(tokenizer.encode_text(u.reference or "")) for u in utterances]
         return validation_passes(config, utterances, lengths)
 

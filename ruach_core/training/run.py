@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from ruach_core.data.waveforms import WaveformStore
 from ruach_core.evaluation.report import write_text
 from ruach_core.models.resolve import ResolvedModel, resolve_base_model
 from ruach_core.plugins import Plugins
+from ruach_core.training.batching import MicroBatch
 from ruach_core.training.averaging import candidate_lines, choose_weights
 from ruach_core.training.checkpoint import Progress, check_identity, load_weights
 from ruach_core.training.collate import Tensors
@@ -36,6 +38,7 @@ from ruach_core.training.preparation import (
     read_weights,
 )
 from ruach_core.training.randomness import pick
+from ruach_core.training.short_plan import short_plan
 from ruach_core.training.xray import xray_lines
 from ruach_core.types import RunInfo
 
@@ -97,7 +100,9 @@ def train(
     store = _keep_audio(prepared, outputs, console)
     plan = _plan(config, prepared, outputs, identity, measurer, zero_shot, store)
     loop = Loop(model, plan, console)
-    _show_first_batch(loop, plan, prepared, console)
+    first, forward_s = _show_first_batch(loop, plan, prepared, console)
+    for line in short_plan(plan, prepared, model, first, forward_s):
+        console.line(line)
     plugins.before_train(_run_info(config, base, outputs, prepared))
     loop.run(resume=resume)
     assert loop.best_dir is not None  # the first epoch always improves on nothing
@@ -197,15 +202,21 @@ def _plan(
     )
 
 
-def _show_first_batch(loop: Loop, plan: Plan, prepared: Prepared, console: Console) -> None:
+def _show_first_batch(loop: Loop, plan: Plan, prepared: Prepared, console: Console
+) -> tuple[MicroBatch, float]:
+    """What the model will be taught; returns the pass, and the seconds of it forward."""
     import torch
 
     passes = (micro for batch in plan.batches(0) for micro in batch.micro_batches)
     first = next(micro for micro in passes if all(w.indices for w in micro.windows))
+    seconds: list[float] = []
 
     def loss(tensors: Tensors) -> float:
+        began = time.perf_counter()
         with torch.inference_mode():
-            return float(loop.loss(tensors))
+            value = float(loop.loss(tensors))
+        seconds.append(time.perf_counter() - began)
+        return value
 
     lines = xray_lines(
         plan.collator(first, 0),
@@ -216,6 +227,7 @@ def _show_first_batch(loop: Loop, plan: Plan, prepared: Prepared, console: Conso
     )
     for line in lines:
         console.line(line)
+    return first, seconds[0]
 
 
 def _run_info(
