@@ -256,7 +256,7 @@ def _sources(planned: PlannedRun) -> Iterator[str]:
     expected = [f.expected for f in planned.models if f.expected]
     if not expected:
         return
-    known = "has" if planned.is_known else "has no"
+    known = "has a" if planned.is_known else "has no"
     far = " None of these had a like amount of data." if all(e.is_far for e in expected) else ""
     yield (
         f"WER elsewhere: {planned.train_hours:.1f} h of a language that Whisper {known} token for; "

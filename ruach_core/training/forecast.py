@@ -234,10 +234,7 @@ def _line(chosen: ModelForecast, hardware: Hardware) -> str:
         f"Train {chosen.model} on {hardware.name}: {chosen.n_epochs} epochs{time}, "
         f"{need:.1f}{of} GB"
     )
-    if chosen.expected is None:
-        return line
-    who = ", ".join(dict.fromkeys(r.language for r in chosen.expected.results))
-    return f"{line}; expect a WER of {chosen.expected.describe()} (published for {who})"
+    return f"{line}; {chosen.expected.advise()}" if chosen.expected else line
 
 
 def _time_warnings(chosen: ModelForecast, hardware: Hardware, work: Work) -> list[str]:

@@ -45,18 +45,30 @@ class PublishedResult:
 class Expectation:
     """A range of WERs (fractions) that others reached, and who.
 
-    `is_far` says that none of them had a like amount of data, so that the range says little.
+    `hours` are those that were asked for. `is_far` says that none of the results had a like amount
+    of data, so that the range says little.
     """
 
     low: float
     high: float
     results: tuple[PublishedResult, ...]
+    hours: float
     is_far: bool
 
     def describe(self) -> str:
         """`30 to 63 %`."""
         low, high = round(100 * self.low), round(100 * self.high)
         return f"{low} %" if low == high else f"{low} to {high} %"
+
+    def advise(self) -> str:
+        """What to expect, for the end of a sentence."""
+        who = ", ".join(dict.fromkeys(result.language for result in self.results))
+        if not self.is_far:
+            return f"expect a WER of {self.describe()} (published for {who})"
+        less, more = ("worse", "more") if self.hours < self.results[0].hours else ("better", "less")
+        return (
+            f"expect a {less} WER than the {self.describe()} published for {who} with {more} data"
+        )
 
 
 def expect_wer(model: str, hours: float, *, is_known: bool) -> Expectation:
@@ -83,7 +95,7 @@ def expect_wer(model: str, hours: float, *, is_known: bool) -> Expectation:
     nearest = sorted(results, key=distance)[:_NEAREST]
     is_far = all(not 1 / _FAR <= result.hours / hours <= _FAR for result in nearest)
     wers = [result.wer for result in nearest]
-    return Expectation(min(wers), max(wers), tuple(nearest), is_far)
+    return Expectation(min(wers), max(wers), tuple(nearest), hours, is_far)
 
 
 @cache
