@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 _BYTES_TO_TOKENS = 0.8
-"""On the high side: scripts that Whisper has seen little of cost most (Ethiopic: 2.3 a letter, which
-is 3 bytes)."""
+"""On the high side: scripts that Whisper has seen little of cost most (Ethiopic: 2.3 tokens for a
+letter of 3 bytes)."""
 
 
 class GuessedTokenizer:

@@ -66,9 +66,8 @@ def parse_gpu(text: str) -> Hardware:
         return Hardware(
             f"a GPU with {gigabytes:g} GB", True, False, gigabytes * _GIB, None, "bf16", "as given"
         )
-    found = _gpus().get(_plain(text)) or next(
-        (gpu for name, gpu in _gpus().items() if _plain(name) == _plain(text)), None
-    )
+    wanted = re.sub("nvidia|geforce|tesla", "", _plain(text))
+    found = next((gpu for name, gpu in _gpus().items() if _plain(name) == wanted), None)
     if found is None:
         raise UserError(
             f"--gpu {text}: not known; it is one of {', '.join(_gpus())}, or gigabytes (--gpu 24)"
