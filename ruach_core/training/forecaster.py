@@ -204,6 +204,7 @@ class Forecaster:
     def probe(
         self,
         candidates: Sequence[Candidate],
+        plugins: Plugins,
         tokenizer: WhisperTokenizer,
         language: RunLanguage | None,
         console: Console,
@@ -221,7 +222,7 @@ class Forecaster:
         prepared = self.found.complete(self.config, tokenizer, language, {})
         with console.stage(f"Probing {chosen.name} on {self.hardware.name} for {seconds:g} s"):
             return run_probe(
-                self.config, prepared, chosen.directory, chosen.name, chosen.size,
+                self.config, prepared, plugins, chosen.directory, chosen.name, chosen.size,
                 batch_size=self.batch_size, micro_batch_s=self.micro_batch_s(chosen.size),
                 precision=self.hardware.precision, seconds=seconds,
             )  # fmt: skip

@@ -114,7 +114,7 @@ def plan_run(
     )
     probe = None
     if probe_s is not None and hardware.is_here and tokenizer is not None:
-        probe = forecaster.probe(candidates, tokenizer, language, console, probe_s)
+        probe = forecaster.probe(candidates, plugins, tokenizer, language, console, probe_s)
     speed = probe.speed if probe else Speed.assumed(hardware)
     forecasts = tuple(forecaster.forecast(c, speed) for c in candidates)
     work = forecaster.work(candidates[0].size)

@@ -1,17 +1,19 @@
 """A few real training steps on real clips, to find out how fast this machine is.
 
-The model, the loop, the batches and the collator are those of a run; what is learned is thrown
-away, and nothing is written.
+The model, the loop, the batches, the collator and the decoding of validation are those of a run;
+what is learned is thrown away, and nothing stays on disk.
 """
 
 from __future__ import annotations
 
 import statistics
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ruach_core.config import RunConfig
 from ruach_core.training.batching import Batch
@@ -21,10 +23,14 @@ from ruach_core.training.device import require_train_extra
 from ruach_core.training.evaluating import Evaluator
 from ruach_core.training.forecast import Pass, Speed, count_gflops
 from ruach_core.training.loop import Loop, Plan
+from ruach_core.training.measuring import Measurer
 from ruach_core.training.preparation import Prepared, load_model
 from ruach_core.training.randomness import pick
 from ruach_core.training.workload import passes_of, validation_passes
 from ruach_core.types import Utterance
+
+if TYPE_CHECKING:
+    from ruach_core.plugins import Plugins
 
 _WARM_UP = 1
 """Updates before the clock counts: the first allocates memory and chooses kernels."""
@@ -73,6 +79,7 @@ class Probe:
 def run_probe(
     config: RunConfig,
     prepared: Prepared,
+    plugins: Plugins,
     model_dir: Path,
     model_name: str,
     size: ModelSize,
@@ -87,6 +94,7 @@ def run_probe(
     Args:
         config: the settings.
         prepared: the data, with the model's tokens.
+        plugins: of the run; bring the exporter that validation decodes through.
         model_dir: the base model.
         model_name: for people.
         size: the model's costs.
@@ -111,15 +119,18 @@ def run_probe(
         evaluate=lambda _: {},
     )
     timed = _time_updates(Loop(model, plan, console), plan.batches(0), seconds)
-    return _summarize(timed, Evaluator(config, prepared, model, console), model_name, size)
+    evaluator = Evaluator(config, prepared, model, console)
+    with tempfile.TemporaryDirectory(prefix="ruach-plan-") as work:
+        measurer = Measurer(evaluator, plugins, model_dir, Path(work))
+        return _summarize(timed, measurer, model_name, size)
 
 
 def _summarize(
-    timed: Sequence[_TimedUpdate], evaluator: Evaluator, model_name: str, size: ModelSize
+    timed: Sequence[_TimedUpdate], measurer: Measurer, model_name: str, size: ModelSize
 ) -> Probe:
     import torch
 
-    prepared = evaluator.prepared
+    prepared = measurer.evaluator.prepared
     s_per_gflop = statistics.median(
         update.seconds
         / count_gflops(size, passes_of(update.batch, prepared.text_ids, prepared.tokens))
@@ -136,7 +147,7 @@ def _summarize(
         step_s=statistics.median(update.seconds for update in timed),
         clips_per_second=n_clips / seconds,
         s_per_gflop=s_per_gflop,
-        validation_s=_time_validation(evaluator, size, s_per_gflop),
+        validation_s=_time_validation(measurer, size, s_per_gflop),
         peak_bytes=_peak_bytes(),
         cpu_share=None if torch.cuda.is_available() else cpu_share,
     )
@@ -172,11 +183,12 @@ def _updates_without_end(loop: Loop, batches: Sequence[Batch]) -> Iterator[Batch
         yield from loop.updates(batches)
 
 
-def _time_validation(evaluator: Evaluator, size: ModelSize, s_per_gflop: float) -> float:
+def _time_validation(measurer: Measurer, size: ModelSize, s_per_gflop: float) -> float:
     """Seconds of an epoch's validation: a few clips decoded, the others and the loss by scale.
 
     A model that doesn't know the language yet rambles; it is cut off where the texts end.
     """
+    evaluator = measurer.evaluator
     config, prepared = evaluator.config, evaluator.prepared
     tokenizer = prepared.tokenizer
 
@@ -188,13 +200,16 @@ def _time_validation(evaluator: Evaluator, size: ModelSize, s_per_gflop: float) 
     longest = max(p.n_labels for p in passes(few))
     short = replace(evaluator, prepared=replace(prepared, max_new_tokens=longest))
     began = time.perf_counter()
-    short.decode(few, evaluator.window, title="validate")
-    _wait_for_device()
-    decoding_s = time.perf_counter() - began
+    if config.evaluation.epochs_in == "torch":
+        short.decode(few, evaluator.window, title="validate")
+        decoding_s = time.perf_counter() - began
+    else:
+        quick = replace(measurer, evaluator=short)
+        decoding_s = quick.decode(few, evaluator.window, title="validate", is_quick=True).runtime_s
+    converting_s = time.perf_counter() - began - decoding_s
     gflops = count_gflops(size, passes(prepared.validation))
-    return decoding_s * gflops / count_gflops(size, passes(few)) + (
-        _FORWARD_SHARE * gflops * s_per_gflop
-    )
+    decoding_s *= gflops / count_gflops(size, passes(few))
+    return converting_s + decoding_s + _FORWARD_SHARE * gflops * s_per_gflop
 
 
 def _wait_for_device() -> None:

@@ -36,8 +36,8 @@ def test_the_probe_measures_updates_and_validation(prepared, tiny_whisper):
     config, data = prepared
     size = size_of(count_parameters(tiny_whisper))
     probe = run_probe(
-        config, data, tiny_whisper, "tiny", size, batch_size=4, micro_batch_s=MICRO_BATCH_S,
-        precision="float32", seconds=0.2,
+        config, data, Plugins.load("qaa"), tiny_whisper, "tiny", size,
+        batch_size=4, micro_batch_s=MICRO_BATCH_S, precision="float32", seconds=0.2,
     )  # fmt: skip
     assert probe.n_updates >= 2
     assert 2 <= probe.n_clips <= 4 * probe.n_updates * 2
@@ -66,8 +66,8 @@ def test_a_longer_probe_times_more_updates_and_goes_round_a_small_corpus(prepare
     size = size_of(count_parameters(tiny_whisper))
     n_updates = len(data.train) // 4 + 1
     probe = run_probe(
-        config, data, tiny_whisper, "tiny", size, batch_size=4, micro_batch_s=MICRO_BATCH_S,
-        precision="float32", seconds=4.0,
+        config, data, Plugins.load("qaa"), tiny_whisper, "tiny", size,
+        batch_size=4, micro_batch_s=MICRO_BATCH_S, precision="float32", seconds=4.0,
     )  # fmt: skip
     assert probe.n_updates > n_updates
 
