@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     from ruach_core.training.probe import Probe
 
 _LITTLE_HOURS = 1.0
-_BUSY_SHARE = 0.7
-"""Training alone keeps more of the processors busy than this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,11 +159,11 @@ def _measurement_warnings(has_tokenizer: bool, probe: Probe | None) -> list[str]
             "no Whisper is on this machine, so nothing is probed and the tokens are a guess: pip "
             "install ruach-model-whisper-base brings one"
         ]
-    if probe is None or probe.cpu_share is None or probe.cpu_share >= _BUSY_SHARE:
+    if probe is None or not probe.was_busy:
         return []
     return [
         f"this machine was busy with other work: the probe had {probe.cpu_share:.0%} of its "
-        "processors; on an idle machine the times would be shorter by as much"
+        "processors; the times are those of an idle machine, by the processors' time"
     ]
 
 

@@ -36,6 +36,8 @@ _WARM_UP = 1
 """Updates before the clock counts: the first allocates memory and chooses kernels."""
 _LEAST_UPDATES = 2
 _DECODED_CLIPS = 8
+_BUSY_SHARE = 0.7
+"""Training alone keeps more of the processors busy than this."""
 _LEARNING_RATE = 1e-6
 _FORWARD_SHARE = 1 / 3
 """Of a training step's operations: a backward pass takes twice those of a forward pass."""
@@ -52,8 +54,9 @@ class Probe:
         n_clips: clips in them.
         step_s: median seconds of an update.
         clips_per_second: in training.
-        s_per_gflop: median over the updates; what other clips and models are scaled by.
-        validation_s: for one epoch's validation, its loss and its decoding.
+        s_per_gflop: median over the updates, on an idle machine; what other clips and models are
+            scaled by.
+        validation_s: for one epoch's validation, its loss and its decoding, likewise.
         peak_bytes: most memory of the process, or of the GPU; None where it can't be found.
         cpu_share: of the time of as many processors as PyTorch has threads, what the updates got;
             None on a GPU.
@@ -69,6 +72,11 @@ class Probe:
     validation_s: float
     peak_bytes: float | None
     cpu_share: float | None
+
+    @property
+    def was_busy(self) -> bool:
+        """Whether other work took the processors; the speeds are then by processor time."""
+        return self.cpu_share is not None and self.cpu_share < _BUSY_SHARE
 
     @property
     def speed(self) -> Speed:
@@ -131,14 +139,16 @@ def _summarize(
     import torch
 
     prepared = measurer.evaluator.prepared
+    seconds = sum(update.seconds for update in timed)
+    n_clips = sum(len(update.batch.indices) for update in timed)
+    cpu_share = sum(update.cpu_s for update in timed) / (seconds * torch.get_num_threads())
+    is_busy = cpu_share < _BUSY_SHARE and not torch.cuda.is_available()
+    idle = cpu_share if is_busy else 1.0
     s_per_gflop = statistics.median(
         update.seconds
         / count_gflops(size, passes_of(update.batch, prepared.text_ids, prepared.tokens))
         for update in timed
     )
-    seconds = sum(update.seconds for update in timed)
-    n_clips = sum(len(update.batch.indices) for update in timed)
-    cpu_share = sum(update.cpu_s for update in timed) / (seconds * torch.get_num_threads())
     return Probe(
         model=model_name,
         size=size,
@@ -146,8 +156,8 @@ def _summarize(
         n_clips=n_clips,
         step_s=statistics.median(update.seconds for update in timed),
         clips_per_second=n_clips / seconds,
-        s_per_gflop=s_per_gflop,
-        validation_s=_time_validation(measurer, size, s_per_gflop),
+        s_per_gflop=idle * s_per_gflop,
+        validation_s=idle * _time_validation(measurer, size, s_per_gflop),
         peak_bytes=_peak_bytes(),
         cpu_share=None if torch.cuda.is_available() else cpu_share,
     )
