@@ -14,8 +14,8 @@ from ruach_core.data.waveforms import WaveformStore
 from ruach_core.evaluation.report import write_text
 from ruach_core.models.resolve import ResolvedModel, resolve_base_model
 from ruach_core.plugins import Plugins
-from ruach_core.training.batching import MicroBatch
 from ruach_core.training.averaging import candidate_lines, choose_weights
+from ruach_core.training.batching import MicroBatch
 from ruach_core.training.checkpoint import Progress, check_identity, load_weights
 from ruach_core.training.collate import Tensors
 from ruach_core.training.device import choose_precision, default_micro_batch_s, require_train_extra
@@ -202,7 +202,8 @@ def _plan(
     )
 
 
-def _show_first_batch(loop: Loop, plan: Plan, prepared: Prepared, console: Console
+def _show_first_batch(
+    loop: Loop, plan: Plan, prepared: Prepared, console: Console
 ) -> tuple[MicroBatch, float]:
     """What the model will be taught; returns the pass, and the seconds of it forward."""
     import torch

@@ -4,25 +4,29 @@ from __future__ import annotations
 
 from typing import Any
 
+from ruach_core.training.batching import MicroBatch
 from ruach_core.training.costs import size_of
 from ruach_core.training.forecast import count_gflops, duration, peak_bytes
 from ruach_core.training.hardware import this_machine
 from ruach_core.training.loop import Plan
 from ruach_core.training.preparation import Prepared
-from ruach_core.training.workload import passes_of
+from ruach_core.training.workload import pass_of, passes_of
 
 _STEP_OVER_FORWARD = 3.0
 """Operations of a training step over those of its forward pass."""
 
 
-def short_plan(plan: Plan, prepared: Prepared, model: Any, forward_s: float) -> list[str]:
+def short_plan(
+    plan: Plan, prepared: Prepared, model: Any, first: MicroBatch, forward_s: float
+) -> list[str]:
     """Two lines on the run.
 
     Args:
         plan: of the run.
         prepared: the data.
         model: that is trained.
-        forward_s: seconds of the first pass, forward only.
+        first: a pass of the first epoch.
+        forward_s: seconds that it took, forward only.
     """
     size = size_of(sum(p.numel() for p in model.parameters()))
     batches = plan.batches(0)
@@ -31,7 +35,8 @@ def short_plan(plan: Plan, prepared: Prepared, model: Any, forward_s: float) -> 
     there = this_machine(plan.precision).memory_gib
     of = f" of {there:.0f}" if there else ""
     gflops = count_gflops(size, passes)
-    epoch_s = _STEP_OVER_FORWARD * forward_s * gflops / count_gflops(size, passes[:1])
+    timed = pass_of(first, prepared.text_ids, prepared.tokens)
+    epoch_s = _STEP_OVER_FORWARD * forward_s * gflops / count_gflops(size, [timed])
     return [
         f"Memory: about {memory:.1f}{of} GB, in passes of at most {plan.micro_batch_s:.0f} s of "
         "window",

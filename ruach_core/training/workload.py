@@ -7,22 +7,26 @@ from collections.abc import Sequence
 from ruach_core.config import RunConfig
 from ruach_core.features import MAX_WINDOW_S, window_samples
 from ruach_core.models.special_tokens import PROMPT_LENGTH, SpecialTokens
-from ruach_core.training.batching import Batch, plan_epoch
+from ruach_core.training.batching import Batch, MicroBatch, plan_epoch
 from ruach_core.training.collate import decoder_ids
 from ruach_core.training.forecast import Pass, Work
 from ruach_core.types import SAMPLING_RATE, Utterance
+
+
+def pass_of(
+    micro_batch: MicroBatch, text_ids: Sequence[Sequence[int]], tokens: SpecialTokens
+) -> Pass:
+    """One forward and backward pass."""
+    inputs, _ = decoder_ids(micro_batch.windows, text_ids, tokens)
+    n_windows, n_labels = inputs.shape
+    return Pass(n_windows, micro_batch.n_samples / SAMPLING_RATE, n_labels)
 
 
 def passes_of(
     batch: Batch, text_ids: Sequence[Sequence[int]], tokens: SpecialTokens
 ) -> tuple[Pass, ...]:
     """The passes of one update."""
-    passes = []
-    for micro_batch in batch.micro_batches:
-        inputs, _ = decoder_ids(micro_batch.windows, text_ids, tokens)
-        n_windows, n_labels = inputs.shape
-        passes.append(Pass(n_windows, micro_batch.n_samples / SAMPLING_RATE, n_labels))
-    return tuple(passes)
+    return tuple(pass_of(micro_batch, text_ids, tokens) for micro_batch in batch.micro_batches)
 
 
 def validation_passes(
