@@ -64,8 +64,7 @@ _MARKS = {"measured": "", "scaled": "~", "assumed": "~", "unknown": ""}
               help="Plan for this model; may be repeated.  [default: all sizes]")  # fmt: skip
 @click.option("--gpu", metavar="NAME|GB", help="Plan for such a GPU instead of this machine.")
 @common_options
-@click.option("--probe/--no-probe", "wants_probe", default=True, show_default=True,
-              help="Measure training steps on this machine.")  # fmt: skip
+@click.option("--no-probe", is_flag=True, help="Measure nothing on this machine.")
 @click.option("--probe-seconds", type=click.FloatRange(min=0, min_open=True), default=20.0,
               show_default=True, metavar="S", help="How long to measure.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -80,7 +79,7 @@ def plan(
     models: tuple[str, ...],
     gpu: str | None,
     epochs: int | None,
-    wants_probe: bool,
+    no_probe: bool,
     probe_seconds: float,
     as_json: bool,
     **named: Any,
@@ -98,7 +97,7 @@ def plan(
         Console(is_quiet=as_json),
         models=models,
         gpu=gpu,
-        probe_s=probe_seconds if wants_probe else None,
+        probe_s=None if no_probe else probe_seconds,
     )
     if as_json:
         click.echo(json.dumps(as_data(planned), ensure_ascii=False, indent=2))
