@@ -178,6 +178,9 @@ class BaseModelSource(Protocol):
     def resolve(self, model: str, *, progress: bool = True) -> Path | None:
         """The folder, fetched or built if need be; None where this source has no such model.
 
+        Nothing may be fetched from a network while `ruach_core.models.downloads` forbids
+        it, as `ruach plan` does.
+
         Raises:
             UserError: the source has the model but can't give it now; names the remedy.
         """

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ruach_core.cli import main
-from ruach_core.cli.train import _dotted_flags
+from ruach_core.cli.run_settings import dotted_flags
 
 NO_MODEL = "./no-such-model"
 
@@ -27,12 +27,12 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
 
 
 def test_both_forms_of_a_dotted_flag():
-    flags = _dotted_flags(("--training.epochs", "3", "--window.policy=full", "--data.x=a=b"))
+    flags = dotted_flags(("--training.epochs", "3", "--window.policy=full", "--data.x=a=b"))
     assert flags == {"training.epochs": "3", "window.policy": "full", "data.x": "a=b"}
 
 
 def test_a_value_that_looks_like_a_flag_and_an_empty_one():
-    assert _dotted_flags(("--a.b", "--c.d", "--e.f=")) == {"a.b": "--c.d", "e.f": ""}
+    assert dotted_flags(("--a.b", "--c.d", "--e.f=")) == {"a.b": "--c.d", "e.f": ""}
 
 
 @pytest.mark.parametrize(

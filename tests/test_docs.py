@@ -97,7 +97,7 @@ def test_commands_exist_with_their_options(line: str) -> None:
     command, rest = resolve(words)
     known = {name for option in command.params for name in option.opts} | {"--help", "-h"}
     known |= {"--traceback", "--version"}
-    if command.name == "train":
+    if command.name in ("train", "plan"):
         known |= {f"--{name}" for name in setting_names()}
     for word in rest:
         if word.startswith("-"):

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from ruach_core.errors import DataError
 from ruach_core.models.special_tokens import WhisperTokenizer
 from ruach_core.plugins import Plugins
-from ruach_core.testing.plugins import plugin_registered, site_on_path, write_pack
+from ruach_core.testing.plugins import site_on_path, write_pack
 from ruach_core.testing.tiny import write_tiny_tokenizer
 from ruach_core.text.token_budget import EncodedOnce
 from ruach_core.types import Finding, Utterance
@@ -321,36 +321,8 @@ def test_time_is_linear_in_the_texts(whisper, site):
     assert {finding.check for finding in found} == {"token-budget", "alphabet"}
 
 
-class Lines:
-    """A console that keeps what is printed."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def line(self, text: str) -> None:
-        self.lines.append(text)
-
-
-def plugin_finding(*findings: Finding):
-    from types import SimpleNamespace
-
-    from ruach_core import hookimpl
-
-    class Check:
-        name = "mine"
-
-        def check(self, utterances, tokenizer):
-            return findings
-
-    @hookimpl
-    def ruach_tokenization_checks(lang):
-        return [Check()]
-
-    return SimpleNamespace(ruach_tokenization_checks=ruach_tokenization_checks)
-
-
-def test_training_prints_warnings_and_notes_and_stops_at_errors_after_them(tiny):
-    from ruach_core.training.preparation import _run_checks
+def test_training_prints_warnings_and_notes_and_stops_at_errors_after_them():
+    from ruach_core.training.preparation import finding_lines, refuse_errors
 
     found = (
         Finding("mine", "error", "all is lost", "give up", 3, "u9"),
@@ -359,13 +331,10 @@ def test_training_prints_warnings_and_notes_and_stops_at_errors_after_them(tiny)
         Finding("mine", "info", "a thing to do", "do it", 1, "u2"),
         Finding("mine", "info", "a fact"),
     )
-    console = Lines()
-    with plugin_registered(plugin_finding(*found), "mine"):
-        plugins = Plugins.load(None)
-        message = r"^mine: all is lost \(for example u9\); give up \(and 1 more errors\)$"
-        with pytest.raises(DataError, match=message):
-            _run_checks(plugins, texts("abc"), tiny, console)  # type: ignore[arg-type]
-    assert console.lines == [
+    assert finding_lines(found) == [
         "warning: mine: some is lost (for example u1); find it",
         "note: mine: a thing to do; do it",
     ]
+    message = r"^mine: all is lost \(for example u9\); give up \(and 1 more errors\)$"
+    with pytest.raises(DataError, match=message):
+        refuse_errors(found)

@@ -31,6 +31,9 @@ class _Command:
 
 
 _CORE_COMMANDS = {
+    "plan": _Command(
+        "ruach_core.cli.plan:plan", "Say what training would take, before anything is spent."
+    ),
     "train": _Command(
         "ruach_core.cli.train:train", "Fine-tune Whisper on a folder of clips and transcripts."
     ),

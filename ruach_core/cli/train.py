@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import click
+
+from ruach_core.cli.run_settings import (
+    ACCEPTS_SETTINGS,
+    common_options,
+    lang_option,
+    read_settings,
+    setting,
+    settings_option,
+)
 
 _HELP = """Fine-tune Whisper for a language, measure it honestly and export it.
 
@@ -29,62 +37,17 @@ Every setting can be given as --SECTION.NAME VALUE or in a TOML file (--config);
 """
 
 
-def _show_settings(ctx: click.Context, _: click.Parameter, is_asked: bool) -> None:
-    if is_asked and not ctx.resilient_parsing:
-        from ruach_core.config import setting_names
-
-        for name, about in setting_names().items():
-            click.echo(f"--{name}\n    {about}")
-        ctx.exit()
-
-
-def _dotted_flags(arguments: tuple[str, ...]) -> dict[str, str]:
-    """`--section.name value` and `--section.name=value` as a mapping.
-
-    Raises:
-        click.UsageError: something else, or a setting without its value.
-    """
-    flags: dict[str, str] = {}
-    words = list(arguments)
-    while words:
-        word = words.pop(0)
-        name, has_value, value = word.removeprefix("--").partition("=")
-        if not word.startswith("--") or "." not in name:
-            raise click.UsageError(f"no such option or argument: {word} (see --help, --settings)")
-        if not has_value:
-            if not words:
-                raise click.UsageError(f"{word} needs a value")
-            value = words.pop(0)
-        flags[name] = value
-    return flags
-
-
-def _setting(name: str, **kwargs: Any) -> Callable[..., Any]:
-    return click.option(f"--{name}", default=None, **kwargs)
-
-
-@click.command(
-    help=_HELP, context_settings={"ignore_unknown_options": True, "allow_extra_args": True}
-)
-@click.option("--lang", default=None, metavar="CODE", help="Language; see ruach langs list.")
-@_setting("data", metavar="DIR", help="Dataset folder.  [default: dataset/data]")
-@_setting("model", metavar="NAME|PATH", help="Base model: auto, whisper-small, a folder ...")
-@_setting("output", metavar="DIR", help="Model folder.  [default: models/whisper-CODE]")
-@_setting("epochs", type=int, help="Passes over the training clips.")
-@_setting("seed", type=int, help="Of everything random.")
-@click.option("--config", "config_file", metavar="FILE", help="TOML file of settings.")
-@click.option("--option", "pack_options", multiple=True, metavar="NAME=VALUE",
-              help="An option of the language pack; see ruach langs info CODE.")  # fmt: skip
-@click.option("--no-pack", is_flag=True, default=None,
-              help="Train a language that has no pack, by core's safe normaliser.")  # fmt: skip
-@_setting("whisper-language", metavar="CODE",
-          help="Whisper's token to use, by default the pack's or the language's own.")  # fmt: skip
-@_setting("language-init", type=click.Choice(["keep", "detect"]),
-          help="How the token begins: as it is, or as a blend of what Whisper hears.")  # fmt: skip
+@click.command(help=_HELP, context_settings=ACCEPTS_SETTINGS)
+@lang_option()
+@setting("data", metavar="DIR", help="Dataset folder.  [default: dataset/data]")
+@setting("model", metavar="NAME|PATH", help="Base model: auto, whisper-small, a folder ...")
+@setting("output", metavar="DIR", help="Model folder.  [default: models/whisper-CODE]")
+@common_options
+@setting("language-init", type=click.Choice(["keep", "detect"]),
+         help="How the token begins: as it is, or as a blend of what Whisper hears.")  # fmt: skip
 @click.option("--resume", is_flag=True, help="Go on from the last checkpoint.")
 @click.option("--overwrite", is_flag=True, help="Replace an earlier run's folders.")
-@click.option("--settings", is_flag=True, is_eager=True, expose_value=False,
-              callback=_show_settings, help="List every setting and exit.")  # fmt: skip
+@settings_option()
 @click.pass_context
 def train(
     ctx: click.Context,
@@ -99,21 +62,9 @@ def train(
     **named: Any,
 ) -> None:
     """Fine-tune Whisper on a folder of clips and transcripts."""
-    from pathlib import Path
-
-    from ruach_core.cli.language import parse_options
-    from ruach_core.config import build_config, read_config_file
     from ruach_core.training.console import Console
     from ruach_core.training.run import train as run_training
 
-    file = read_config_file(Path(config_file)) if config_file else {}
-    if named["lang"] is None and "lang" not in file:
-        raise click.UsageError("--lang CODE is missing (ruach langs list shows the codes)")
-    flags: dict[str, Any] = {
-        **named,
-        "training.epochs": epochs,
-        "training.language_init": language_init,
-        **_dotted_flags(tuple(ctx.args)),
-    }
-    flags.update({f"options.{name}": value for name, value in parse_options(pack_options).items()})
-    run_training(build_config(file, flags), Console(), resume=resume, overwrite=overwrite)
+    named |= {"training.epochs": epochs, "training.language_init": language_init}
+    config = read_settings(ctx, config_file=config_file, pack_options=pack_options, named=named)
+    run_training(config, Console(), resume=resume, overwrite=overwrite)

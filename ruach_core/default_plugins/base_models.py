@@ -15,6 +15,7 @@ import click
 from ruach_core import hookimpl
 from ruach_core.errors import UserError, require_extra
 from ruach_core.models.cache import cached_folder
+from ruach_core.models.downloads import downloads_are_allowed
 from ruach_core.types import BaseModelSource
 
 _SIZES = "tiny|base|small|medium|large|large-v2|large-v3|large-v3-turbo"
@@ -160,7 +161,12 @@ def _download(repository: str, *, progress: bool) -> Path:
         raise require_extra("huggingface_hub", "train") from error
     with nullcontext() if progress else _no_bars():
         try:
-            return Path(snapshot_download(repository, allow_patterns=list(_HUB_FILES)))
+            folder = snapshot_download(
+                repository,
+                allow_patterns=list(_HUB_FILES),
+                local_files_only=not downloads_are_allowed(),
+            )
+            return Path(folder)
         # HTTPError is the client's own, and its connection errors aren't OSErrors; a transfer that
         # breaks off in the hub's native downloader is a RuntimeError.
         except (HTTPError, OSError, RuntimeError, ValueError) as error:

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from ruach_core.config import TrainingConfig
-
-# Gigabytes that one second of window takes in training (activations, mixed precision), by d_model:
-# activations of a 30 s clip by counting tensors, and as much again for logits and slack.
-_GB_PER_WINDOW_SECOND = {384: 0.010, 512: 0.018, 768: 0.050, 1024: 0.130, 1280: 0.210}
-_BYTES_PER_PARAMETER = 18
-_CPU_MICRO_BATCH_S = 60.0
+from ruach_core.errors import require_extra
+from ruach_core.training.costs import USUAL_TOKENS_PER_SECOND, choose_micro_batch_s, size_of
+from ruach_core.training.hardware import this_machine
 
 
-def choose_precision(config: TrainingConfig) -> tuple[str, str]:
-    """The precision of the forward pass and why; weights and updates are always float32."""
+def choose_precision(setting: str) -> tuple[str, str]:
+    """The precision of the forward pass and why; weights and updates are always float32.
+
+    Args:
+        setting: `training.precision`; `auto` is what the device does best.
+    """
     import torch
 
-    if config.precision != "auto":
-        return config.precision, "as set"
+    if setting != "auto":
+        return setting, "as set"
     if torch.cuda.is_available():
         if torch.cuda.is_bf16_supported(including_emulation=False):
             return "bf16", "the GPU computes in bfloat16"
@@ -36,17 +36,39 @@ def _cpu_multiplies_bf16() -> bool:
     return any(bool(getattr(torch.cpu, name, lambda: False)()) for name in checks)
 
 
-def default_micro_batch_s(model: Any) -> float:
-    """Seconds of window in one forward pass that fit the device with room to spare."""
-    import torch
+def default_micro_batch_s(model: Any, precision: str, tokens_per_second: float) -> float:
+    """Seconds of window in one forward pass that fit this machine with room to spare.
 
-    if not torch.cuda.is_available():
-        return _CPU_MICRO_BATCH_S
-    total_gb = torch.cuda.get_device_properties(0).total_memory / 1e9
-    width = min(_GB_PER_WINDOW_SECOND, key=lambda known: abs(known - model.config.d_model))
-    n_parameters = sum(p.numel() for p in model.parameters())
-    free_gb = 0.9 * total_gb - n_parameters * _BYTES_PER_PARAMETER / 1e9 - 1.0
-    return float(max(30.0, 0.6 * free_gb / _GB_PER_WINDOW_SECOND[width]))
+    Args:
+        model: the model to train.
+        precision: that the forward pass computes in.
+        tokens_per_second: text tokens in a second of fast speech; 0 where it isn't known.
+    """
+    machine = this_machine(precision)
+    return choose_micro_batch_s(
+        size_of(sum(p.numel() for p in model.parameters())),
+        machine.memory_bytes,
+        is_gpu=machine.is_gpu,
+        precision=precision,
+        tokens_per_second=tokens_per_second or USUAL_TOKENS_PER_SECOND,
+    )
+
+
+def require_train_extra() -> None:
+    """Make ready to train: PyTorch and transformers are there, quiet, and keep their memory.
+
+    Raises:
+        UserError: the extra isn't installed.
+    """
+    try:
+        import accelerate  # noqa: F401
+        import torch  # noqa: F401
+        import transformers
+    except ImportError as error:
+        raise require_extra(error.name or "torch", "train") from error
+    keep_freed_memory()
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
 
 
 def keep_freed_memory() -> None:

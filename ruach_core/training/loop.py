@@ -178,9 +178,7 @@ class Loop:
         progress, plan = self.progress, self._plan
         batches = plan.batches(progress.epoch)
         last = progress.batch + self._n_updates - progress.update
-        self._model.train()
-        for batch, passes in self._read(batches[progress.batch : last]):
-            self._update(batch, passes)
+        for _ in self.updates(batches[progress.batch : last]):
             bar.update()
             bar.set_postfix_str(f"waiting for data {self._waiting.share:.1%}")
             if self._stop_signal is not None:
@@ -192,6 +190,13 @@ class Loop:
         self._end_epoch()
         if self._stop_signal is not None:
             self._stop()
+
+    def updates(self, batches: Sequence[Batch]) -> Iterator[Batch]:
+        """Update the weights by each batch; yields it afterwards."""
+        self._model.train()
+        for batch, passes in self._read(batches):
+            self._update(batch, passes)
+            yield batch
 
     def _stop(self) -> NoReturn:
         raise InterruptedRunError("stopped by a signal; go on with --resume")

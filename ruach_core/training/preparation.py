@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 from ruach_core.config import DEFAULT_DATA, RunConfig
 from ruach_core.data.corpus import Corpus
 from ruach_core.data.read import count_reasons, read_corpus
+from ruach_core.data.waveforms import load_utterance
 from ruach_core.errors import DataError
+from ruach_core.features import FloatArray
 from ruach_core.models.special_tokens import SpecialTokens, WhisperTokenizer
 from ruach_core.models.windows import allow_short_windows
 from ruach_core.text.token_budget import (
@@ -19,6 +21,7 @@ from ruach_core.text.token_budget import (
     refuse_long_labels,
     token_budget,
 )
+from ruach_core.training.collate import Collator
 from ruach_core.training.language import (
     HEARD_CLIPS,
     RunLanguage,
@@ -28,7 +31,7 @@ from ruach_core.training.language import (
     language_by_ear,
 )
 from ruach_core.training.randomness import pick
-from ruach_core.types import Finding, SetAside, TextNormalizer, Utterance
+from ruach_core.types import Finding, SetAside, TextNormalizer, TextTokenizer, Utterance
 
 if TYPE_CHECKING:
     from ruach_core.plugins import Plugins
@@ -67,6 +70,66 @@ class Prepared:
     heard: Mapping[str, float]
     normalizer: TextNormalizer
 
+    def collator(
+        self,
+        config: RunConfig,
+        *,
+        n_mels: int,
+        read: Callable[[Utterance], FloatArray] = load_utterance,
+    ) -> Collator:
+        """What makes the training clips' tensors; `read` gives an utterance's waveform."""
+        return Collator(
+            self.train,
+            self.text_ids,
+            self.tokens,
+            n_mels=n_mels,
+            augment=config.augment,
+            seed=config.seed,
+            read=read,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """What reading and checking a data source found; nothing is written to disk for it.
+
+    `train`, `validation` and `test` hold only clips whose text fits Whisper's decoder, `set_aside`
+    every clip that takes no part, `findings` what the plugins' checks say of the training texts.
+    """
+
+    corpus: Corpus
+    train: tuple[Utterance, ...]
+    validation: tuple[Utterance, ...]
+    test: tuple[Utterance, ...]
+    set_aside: tuple[SetAside, ...]
+    budget: TokenBudget
+    findings: tuple[Finding, ...]
+    normalizer: TextNormalizer
+
+    def complete(
+        self,
+        config: RunConfig,
+        tokenizer: WhisperTokenizer,
+        language: RunLanguage,
+        heard: Mapping[str, float],
+    ) -> Prepared:
+        """What training starts from, once the language's token is known."""
+        return Prepared(
+            corpus=self.corpus,
+            train=self.train,
+            validation=self.validation,
+            test=self.test,
+            set_aside=self.set_aside,
+            text_ids=[tokenizer.encode_text(u.reference or "") for u in self.train],
+            budget=self.budget,
+            max_new_tokens=config.evaluation.max_new_tokens or self.budget.generation_length,
+            tokenizer=tokenizer,
+            tokens=SpecialTokens.of(tokenizer, language.whisper_language),
+            language=language,
+            heard=heard,
+            normalizer=self.normalizer,
+        )
+
 
 def choose_data(config: RunConfig, plugins: Plugins) -> DataSource:
     """The dataset that was asked for, or the pack's bundled sample where none is in place.
@@ -97,10 +160,44 @@ def prepare(
     """Read and check the corpus; print what was found.
 
     Raises:
-        DataError: nothing usable is left.
+        DataError: nothing usable is left, or a check found an error.
+    """
+    tokenizer = WhisperTokenizer.read(model_dir)
+    found = examine(config, plugins, source, tokenizer, console)
+    for line in corpus_lines(
+        found.train, found.validation, found.test, found.set_aside, found.corpus.notes
+    ):
+        console.line(line)
+    for line in [*found.budget.lines(), *finding_lines(found.findings)]:
+        console.line(line)
+    refuse_errors(found.findings)
+    language, heard = _choose_language(config, plugins, found.train, tokenizer, model_dir, console)
+    return found.complete(config, tokenizer, language, heard)
+
+
+def examine(
+    config: RunConfig,
+    plugins: Plugins,
+    source: Path,
+    tokenizer: TextTokenizer,
+    console: Console,
+    *,
+    runs_checks: bool = True,
+) -> Examined:
+    """Read the corpus, count its tokens, and run the plugins' checks on the training texts.
+
+    Args:
+        config: the settings.
+        plugins: of the run.
+        source: the dataset.
+        tokenizer: the base model's.
+        console: shows progress.
+        runs_checks: whether the plugins' checks look at the texts; they need a real tokenizer.
+
+    Raises:
+        DataError: the source can't be read, or too little that is usable is left.
     """
     normalizer = plugins.normalizer(config.options)
-    tokenizer = WhisperTokenizer.read(model_dir)
     with console.stage(f"Reading {source}"):
         corpus = _read(config, plugins, source, normalizer, console)
     # Test texts choose nothing, so they aren't counted.
@@ -117,25 +214,16 @@ def prepare(
             f"{source}: {len(train)} training and {len(validation)} validation clips are left "
             f"after {len(set_aside)} were set aside; more clips are needed"
         )
-    for line in corpus_lines(train, validation, test, set_aside, corpus.notes):
-        console.line(line)
-    for line in budget.lines():
-        console.line(line)
-    _run_checks(plugins, train, tokenizer, console)
-    language, heard = _choose_language(config, plugins, train, tokenizer, model_dir, console)
-    return Prepared(
+    once = EncodedOnce(tokenizer)
+    checks = plugins.tokenization_checks() if runs_checks else []
+    return Examined(
         corpus=corpus,
         train=train,
         validation=validation,
         test=test,
         set_aside=set_aside,
-        text_ids=[tokenizer.encode_text(u.reference or "") for u in train],
         budget=budget,
-        max_new_tokens=config.evaluation.max_new_tokens or budget.generation_length,
-        tokenizer=tokenizer,
-        tokens=SpecialTokens.of(tokenizer, language.whisper_language),
-        language=language,
-        heard=heard,
+        findings=tuple(finding for check in checks for finding in check.check(train, once)),
         normalizer=normalizer,
     )
 
@@ -215,24 +303,25 @@ def load_model(model_dir: Path, tokens: SpecialTokens, text_ids: Sequence[Sequen
     return allow_short_windows(model)
 
 
-def _run_checks(
-    plugins: Plugins, train: Sequence[Utterance], tokenizer: WhisperTokenizer, console: Console
-) -> None:
-    """Print what the plugins' checks find in the training references, errors last.
-
-    Raises:
-        DataError: a check found an error.
-    """
-    once = EncodedOnce(tokenizer)
-    checks = plugins.tokenization_checks()
-    findings = [finding for check in checks for finding in check.check(train, once)]
-    errors = [finding for finding in findings if finding.severity == "error"]
+def finding_lines(findings: Sequence[Finding]) -> list[str]:
+    """The checks' warnings, and those of their notes that ask something of the user."""
+    lines = []
     for finding in findings:
         if finding.severity == "warning":
-            console.line(f"warning: {_describe(finding)}")
+            lines.append(f"warning: {_describe(finding)}")
         # A note without a remedy asks nothing of the user, and ruach langs check shows it.
         elif finding.severity == "info" and finding.remedy:
-            console.line(f"note: {finding.check}: {finding.message}; {finding.remedy}")
+            lines.append(f"note: {finding.check}: {finding.message}; {finding.remedy}")
+    return lines
+
+
+def refuse_errors(findings: Sequence[Finding]) -> None:
+    """Stop where a check found an error.
+
+    Raises:
+        DataError: with the first one.
+    """
+    errors = [finding for finding in findings if finding.severity == "error"]
     if errors:
         more = f" (and {len(errors) - 1} more errors)" if len(errors) > 1 else ""
         raise DataError(_describe(errors[0]) + more)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
@@ -10,14 +11,14 @@ from typing import TYPE_CHECKING
 from ruach_core.config import RunConfig
 from ruach_core.data.read import write_set_aside
 from ruach_core.data.waveforms import WaveformStore
-from ruach_core.errors import require_extra
 from ruach_core.evaluation.report import write_text
 from ruach_core.models.resolve import ResolvedModel, resolve_base_model
 from ruach_core.plugins import Plugins
 from ruach_core.training.averaging import candidate_lines, choose_weights
+from ruach_core.training.batching import MicroBatch
 from ruach_core.training.checkpoint import Progress, check_identity, load_weights
-from ruach_core.training.collate import Collator, Tensors
-from ruach_core.training.device import choose_precision, default_micro_batch_s, keep_freed_memory
+from ruach_core.training.collate import Tensors
+from ruach_core.training.device import choose_precision, default_micro_batch_s, require_train_extra
 from ruach_core.training.evaluating import Evaluator
 from ruach_core.training.finish import RunResult, ZeroShot, finish
 from ruach_core.training.language import blend_language_embedding
@@ -38,6 +39,7 @@ from ruach_core.training.preparation import (
     read_weights,
 )
 from ruach_core.training.randomness import pick
+from ruach_core.training.short_plan import short_plan
 from ruach_core.training.xray import xray_lines
 from ruach_core.types import RunInfo
 
@@ -68,7 +70,7 @@ def train(
     Raises:
         RuachError: in one line, whatever the user can mend; nothing half-written stays.
     """
-    _require_train_extra()
+    require_train_extra()
     plugins = Plugins.load(config.lang, use_pack=not config.no_pack)
     plugins.exporter(config.export.format)  # an unknown one is refused now, not after training
     plugins.check_options(config.options)
@@ -100,7 +102,9 @@ def train(
     store = _keep_audio(prepared, outputs, console)
     plan = _plan(config, prepared, outputs, identity, measurer, zero_shot, store)
     loop = Loop(model, plan, console)
-    _show_first_batch(loop, plan, prepared, console)
+    first, forward_s = _show_first_batch(loop, plan, prepared, console)
+    for line in short_plan(plan, prepared, model, first, forward_s):
+        console.line(line)
     plugins.before_train(_run_info(config, base, outputs, prepared))
     loop.run(resume=resume)
     assert loop.best_dir is not None  # the first epoch always improves on nothing
@@ -113,18 +117,6 @@ def train(
         f"evaluations; {loop.progress.waited_s:.1f} s of it waiting for data"
     )
     return finish(measurer, outputs, source, base, plan, loop.progress, zero_shot)
-
-
-def _require_train_extra() -> None:
-    try:
-        import accelerate  # noqa: F401
-        import torch  # noqa: F401
-        import transformers
-    except ImportError as error:
-        raise require_extra(error.name or "torch", "train") from error
-    keep_freed_memory()
-    transformers.utils.logging.set_verbosity_error()
-    transformers.utils.logging.disable_progress_bar()
 
 
 def _seed(seed: int) -> None:
@@ -191,7 +183,7 @@ def _plan(
     rate, why_rate = config.training.learning_rate, "as set"
     if rate is None:
         rate, why_rate = default_learning_rate(model.config.d_model, zero_shot.deciding_wer)
-    precision, why_precision = choose_precision(config.training)
+    precision, why_precision = choose_precision(config.training.precision)
     batch_size = config.training.batch_size or default_batch_size(len(prepared.train))
     console.line(f"Learning rate {rate:g}: {why_rate}")
     epochs = config.training.epochs or default_epochs(len(prepared.train))
@@ -200,18 +192,11 @@ def _plan(
     return Plan(
         config=config,
         train=prepared.train,
-        collator=Collator(
-            prepared.train,
-            prepared.text_ids,
-            prepared.tokens,
-            n_mels=model.config.num_mel_bins,
-            augment=config.augment,
-            seed=config.seed,
-            read=store.read,
-        ),
+        collator=prepared.collator(config, n_mels=model.config.num_mel_bins, read=store.read),
         learning_rate=rate,
         batch_size=batch_size,
-        micro_batch_s=config.training.micro_batch_s or default_micro_batch_s(model),
+        micro_batch_s=config.training.micro_batch_s
+        or default_micro_batch_s(model, precision, prepared.budget.fast_tokens_per_second),
         precision=precision,
         checkpoint_dir=outputs.checkpoints,
         identity=identity,
@@ -219,15 +204,22 @@ def _plan(
     )
 
 
-def _show_first_batch(loop: Loop, plan: Plan, prepared: Prepared, console: Console) -> None:
+def _show_first_batch(
+    loop: Loop, plan: Plan, prepared: Prepared, console: Console
+) -> tuple[MicroBatch, float]:
+    """What the model will be taught; returns the pass, and the seconds of it forward."""
     import torch
 
     passes = (micro for batch in plan.batches(0) for micro in batch.micro_batches)
     first = next(micro for micro in passes if all(w.indices for w in micro.windows))
+    seconds: list[float] = []
 
     def loss(tensors: Tensors) -> float:
+        began = time.perf_counter()
         with torch.inference_mode():
-            return float(loop.loss(tensors))
+            value = float(loop.loss(tensors))
+        seconds.append(time.perf_counter() - began)
+        return value
 
     lines = xray_lines(
         plan.collator(first, 0),
@@ -238,6 +230,7 @@ def _show_first_batch(loop: Loop, plan: Plan, prepared: Prepared, console: Conso
     )
     for line in lines:
         console.line(line)
+    return first, seconds[0]
 
 
 def _run_info(
