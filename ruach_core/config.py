@@ -100,14 +100,6 @@ class TrainingConfig(_Section):
         False, description="compute activations anew in the backward pass in place of keeping them"
     )
 
-    @model_validator(mode="after")
-    def _check_cache(self) -> TrainingConfig:
-        if self.cache_encoder and not self.freeze_encoder:
-            raise ValueError(
-                "cache_encoder needs freeze_encoder: a trained encoder's states change"
-            )
-        return self
-
 
 _POLICIES: dict[str, dict[str, float]] = {
     "trim": {"jitter_s": 0.0, "packed_share": 0.0, "full_share": 0.0},

@@ -48,10 +48,16 @@ def without_changes(config: RunConfig) -> tuple[RunConfig, list[str]]:
         The settings, and a line that says what was switched off.
 
     Raises:
-        UserError: a setting that can't be was given another value than its default.
+        UserError: the encoder isn't frozen, or a setting that can't be was given another value
+            than its default.
     """
     if not config.training.cache_encoder:
         return config, []
+    if not config.training.freeze_encoder:
+        raise UserError(
+            "--training.cache_encoder needs --training.freeze_encoder true: the states of an "
+            "encoder that is trained change at every update"
+        )
     augment, window = config.augment, config.window
     asked = [
         f"--augment.{name}"
