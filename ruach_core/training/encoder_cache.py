@@ -61,7 +61,7 @@ def without_changes(config: RunConfig) -> tuple[RunConfig, list[str]]:
     augment, window = config.augment, config.window
     asked = [
         f"--augment.{name}"
-        for name in ("speed", "gain_db", "noise_share", "spec_augment")
+        for name in ("speed", "gain_db", "noise_share", "silence_share", "spec_augment")
         if getattr(augment, name) not in (AugmentConfig.model_fields[name].default, 0, False)
     ]
     bare = WindowConfig.model_validate(
@@ -83,12 +83,13 @@ def without_changes(config: RunConfig) -> tuple[RunConfig, list[str]]:
         for name, is_on in (
             ("speed perturbation", augment.speed),
             ("SpecAugment", augment.spec_augment),
+            ("windows without speech", augment.silence_share),
             ("jitter and windows with several clips", window != bare),
         )
         if is_on
     ]
     line = f"Encoder states are computed once a clip, so these are off: {', '.join(off)}"
-    still = {"speed": 0.0, "spec_augment": False}
+    still = {"speed": 0.0, "spec_augment": False, "silence_share": 0.0}
     changed = config.model_copy(
         update={"window": bare, "augment": augment.model_copy(update=still)}
     )

@@ -138,11 +138,15 @@ class TestWhatIsRuledOut:
         assert config.augment.speed == 0
         assert not config.augment.spec_augment
         (line,) = lines
-        for name in ("speed", "SpecAugment", "jitter"):
+        assert config.augment.silence_share == 0
+        for name in ("speed", "SpecAugment", "without speech", "jitter"):
             assert name in line
 
     def test_what_is_off_already_is_not_spoken_of(self):
-        flags = {"window.policy": "trim", "augment.speed": 0, "augment.spec_augment": False}
+        flags = {
+            "window.policy": "trim", "augment.speed": 0, "augment.spec_augment": False,
+            "augment.silence_share": 0,
+        }  # fmt: skip
         config = settings(**flags)
         assert without_changes(config) == (config, [])
 
@@ -157,6 +161,7 @@ class TestWhatIsRuledOut:
             ("augment.speed", 0.2),
             ("augment.gain_db", 6),
             ("augment.noise_share", 0.5),
+            ("augment.silence_share", 0.5),
             ("window.policy", "pack"),
             ("window.jitter_s", 0.7),
             ("window.packed_share", 0.5),
