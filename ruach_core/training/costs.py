@@ -156,6 +156,8 @@ def choose_micro_batch_s(
     is_gpu: bool,
     precision: str,
     tokens_per_second: float = USUAL_TOKENS_PER_SECOND,
+    model_bytes: float | None = None,
+    activation_share: float = 1.0,
 ) -> float:
     """Seconds of window in one forward pass that fit a device with room to spare.
 
@@ -167,10 +169,15 @@ def choose_micro_batch_s(
         is_gpu: whether the device gains from large passes.
         precision: "float32", "bf16" or "fp16".
         tokens_per_second: text tokens in a second of fast speech.
+        model_bytes: weights, gradients, moments and casts; by default those of full fine-tuning.
+        activation_share: of what full fine-tuning keeps of a pass.
     """
     if memory_bytes is None:
         return _CPU_MICRO_BATCH_S
-    room = _SAFE_SHARE * size.clip_room_bytes(memory_bytes, precision=precision)
+    room_bytes = size.clip_room_bytes(memory_bytes, precision=precision)
+    if model_bytes is not None:
+        room_bytes = usable_bytes(memory_bytes) - model_bytes - _RUNTIME_BYTES
+    room = _SAFE_SHARE * room_bytes / activation_share
     per_second = max(
         size.clip_bytes(window_s, labels_in(window_s, tokens_per_second), precision=precision)
         / window_s

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from ruach_core.config import TrainingConfig
 from ruach_core.errors import require_extra
 from ruach_core.training.costs import USUAL_TOKENS_PER_SECOND, choose_micro_batch_s, size_of
 from ruach_core.training.hardware import this_machine
+from ruach_core.training.memory import activation_share, fixed_bytes
 
 
 def choose_precision(setting: str) -> tuple[str, str]:
@@ -36,11 +38,14 @@ def _cpu_multiplies_bf16() -> bool:
     return any(bool(getattr(torch.cpu, name, lambda: False)()) for name in checks)
 
 
-def default_micro_batch_s(model: Any, precision: str, tokens_per_second: float) -> float:
+def default_micro_batch_s(
+    model: Any, config: TrainingConfig, precision: str, tokens_per_second: float
+) -> float:
     """Seconds of window in one forward pass that fit this machine with room to spare.
 
     Args:
-        model: the model to train.
+        model: as it will be trained: adapted, frozen or checkpointed already.
+        config: has the optimizer.
         precision: that the forward pass computes in.
         tokens_per_second: text tokens in a second of fast speech; 0 where it isn't known.
     """
@@ -51,6 +56,8 @@ def default_micro_batch_s(model: Any, precision: str, tokens_per_second: float) 
         is_gpu=machine.is_gpu,
         precision=precision,
         tokens_per_second=tokens_per_second or USUAL_TOKENS_PER_SECOND,
+        model_bytes=fixed_bytes(model, config.optimizer),
+        activation_share=activation_share(model),
     )
 
 

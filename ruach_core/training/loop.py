@@ -18,8 +18,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from ruach_core.config import RunConfig
 from ruach_core.errors import RuachError, UserError
+from ruach_core.models.memory import is_out_of_memory, release_memory
+from ruach_core.training.adapters import plain_whisper
 from ruach_core.training.averaging import keep_epoch
-from ruach_core.training.batching import Batch, plan_epoch
+from ruach_core.training.batching import Batch, MicroBatch, plan_epoch
 from ruach_core.training.checkpoint import (
     Progress,
     find_checkpoint,
@@ -29,6 +31,7 @@ from ruach_core.training.checkpoint import (
     write_weights,
 )
 from ruach_core.training.collate import IGNORED, Collator, Tensors
+from ruach_core.training.memory import PassDidNotFitError, smaller_limit
 from ruach_core.training.optimizer import (
     build_optimizer,
     default_epochs,
@@ -74,13 +77,13 @@ class Plan:
     identity: Mapping[str, str]
     evaluate: Callable[[Any], dict[str, float]]
 
-    def batches(self, epoch: int) -> list[Batch]:
-        """The batches of an epoch, counted from 0."""
+    def batches(self, epoch: int, micro_batch_s: float = 0.0) -> list[Batch]:
+        """The batches of an epoch, counted from 0; cut more finely than planned where asked."""
         return plan_epoch(
             self.train,
             self.config.window,
             batch_size=self.batch_size,
-            micro_batch_s=self.micro_batch_s,
+            micro_batch_s=micro_batch_s or self.micro_batch_s,
             seed=self.config.seed,
             epoch=epoch,
             n_tokens=self.collator.n_tokens,
@@ -175,21 +178,50 @@ class Loop:
         )
 
     def _run_epoch(self, bar: Bar) -> None:
-        progress, plan = self.progress, self._plan
-        batches = plan.batches(progress.epoch)
-        last = progress.batch + self._n_updates - progress.update
-        for _ in self.updates(batches[progress.batch : last]):
-            bar.update()
-            bar.set_postfix_str(f"waiting for data {self._waiting.share:.1%}")
-            if self._stop_signal is not None:
-                self._save()
-                self._stop()
-            minutes = (time.monotonic() - self._last_saved) / 60
-            if minutes >= self._config.checkpoint_minutes and progress.batch < len(batches):
-                self._save()
+        while not self._train_epoch(bar):
+            release_memory()
         self._end_epoch()
         if self._stop_signal is not None:
             self._stop()
+
+    def _train_epoch(self, bar: Bar) -> bool:
+        """Make the epoch's updates; False where memory ran out, to go on in smaller passes."""
+        progress, plan = self.progress, self._plan
+        batches = plan.batches(progress.epoch, progress.micro_batch_s)
+        last = progress.batch + self._n_updates - progress.update
+        try:
+            for _ in self.updates(batches[progress.batch : last]):
+                self._note_update(bar, len(batches))
+        except PassDidNotFitError as error:
+            self._back_off(error.micro_batch)
+            return False
+        return True
+
+    def _note_update(self, bar: Bar, n_batches: int) -> None:
+        """Show an update, and save what has to be saved now."""
+        bar.update()
+        bar.set_postfix_str(f"waiting for data {self._waiting.share:.1%}")
+        if self._stop_signal is not None:
+            self._save()
+            self._stop()
+        minutes = (time.monotonic() - self._last_saved) / 60
+        if minutes >= self._config.checkpoint_minutes and self.progress.batch < n_batches:
+            self._save()
+
+    def _back_off(self, micro_batch: MicroBatch) -> None:
+        """Cut the same batches into smaller passes from now on; what is learned stays the same."""
+        self._optimizer.zero_grad()
+        if self._accelerator.num_processes > 1:  # the others wait for this one's gradients
+            raise UserError(
+                f"out of memory: passes of {micro_batch.window_s:.1f} s of window don't fit one of "
+                "the devices; begin anew with --overwrite and a lower --training.micro_batch_s"
+            )
+        limit_s = self.progress.micro_batch_s or self._plan.micro_batch_s
+        self.progress.micro_batch_s = smaller_limit(micro_batch, limit_s)
+        self._console.line(
+            f"out of memory: passes of {micro_batch.window_s:.1f} s of window don't fit; at most "
+            f"{self.progress.micro_batch_s:.1f} s from now on, in more passes per update"
+        )
 
     def updates(self, batches: Sequence[Batch]) -> Iterator[Batch]:
         """Update the weights by each batch; yields it afterwards."""
@@ -219,22 +251,11 @@ class Loop:
         peak = self._plan.learning_rate
         rate = learning_rate_at(progress.update, self._n_updates, peak, self._config)
         set_learning_rate(self._optimizer, rate)
-        loss_sum = 0.0
         if self._config.dropout:
             # By key, like all else that is random: a resumed run drops the same.
             drawn = generator("dropout", self._plan.config.seed, progress.update)
             torch.manual_seed(int(drawn.integers(2**62)))
-        for micro_batch, tensors in zip(batch.micro_batches, passes, strict=True):
-            if self._depth:
-                self._depth.choose(
-                    micro_batch.windows,
-                    self._plan.train,
-                    seed=self._plan.config.seed,
-                    epoch=progress.epoch,
-                )
-            minimised, shown = self._losses(tensors)
-            self._accelerator.backward(minimised / n_tokens)
-            loss_sum += float(shown.detach())
+        loss_sum = self._passes(batch, passes, n_tokens)
         self._check_finite("loss", loss_sum)
         grad_norm = self._accelerator.clip_grad_norm_(
             self._raw_model.parameters(), self._config.max_grad_norm
@@ -253,6 +274,31 @@ class Loop:
         ]
         if progress.update % self._config.log_steps == 0:
             self._log_step(float(grad_norm), rate)
+
+    def _passes(self, batch: Batch, passes: Sequence[Tensors], n_tokens: int) -> float:
+        """Forward and backward through the batch's passes; returns the summed loss.
+
+        Raises:
+            PassDidNotFitError: memory ran out; nothing but the gradients has changed.
+        """
+        loss_sum = 0.0
+        for micro_batch, tensors in zip(batch.micro_batches, passes, strict=True):
+            if self._depth:
+                self._depth.choose(
+                    micro_batch.windows,
+                    self._plan.train,
+                    seed=self._plan.config.seed,
+                    epoch=self.progress.epoch,
+                )
+            try:
+                minimised, shown = self._losses(tensors)
+                self._accelerator.backward(minimised / n_tokens)
+            except (RuntimeError, MemoryError) as error:
+                if is_out_of_memory(error):
+                    raise PassDidNotFitError(micro_batch) from None
+                raise
+            loss_sum += float(shown.detach())
+        return loss_sum
 
     def _check_finite(self, what: str, value: float) -> None:
         if not math.isfinite(value):
@@ -273,10 +319,10 @@ class Loop:
         part of the target. It lifts the loss by an amount that means nothing to a reader.
         """
         device = self._accelerator.device
-        log_mel = tensors.log_mel(device)
+        heard = tensors.encoder_inputs(device)
         with self._accelerator.autocast():
             logits = self._model(
-                input_features=log_mel,
+                **heard,
                 decoder_input_ids=tensors.decoder_input_ids.to(device),
                 use_cache=False,
             ).logits
@@ -305,7 +351,8 @@ class Loop:
 
     def _end_epoch(self) -> None:
         progress = self.progress
-        figures = self._plan.evaluate(self)
+        with plain_whisper(self._raw_model):
+            figures = self._plan.evaluate(self)
         progress.epoch += 1
         mean_loss = progress.loss_sum / max(1, progress.n_tokens)
         self._log({**figures, "epoch": float(progress.epoch)}, train_loss=round(mean_loss, 4))
@@ -322,7 +369,8 @@ class Loop:
         else:
             progress.epochs_without_gain += 1
         folder, n_kept = self._plan.checkpoint_dir, self._config.average
-        keep_epoch(folder, progress.epoch, self._raw_model, n_kept=n_kept)
+        with plain_whisper(self._raw_model):  # a mean of adapters isn't their products' mean
+            keep_epoch(folder, progress.epoch, self._raw_model, n_kept=n_kept)
         progress.batch, progress.loss_sum, progress.n_tokens = 0, 0.0, 0
         self._save()
         for old in self._plan.checkpoint_dir.glob(f"{BEST}-*"):
