@@ -130,6 +130,9 @@ class WindowConfig(_Section):
         0.02, ge=0, le=1, description="share of clips trained alone in a full 30 s window; 1 in "
         "full, 0 in trim and pack",
     )  # fmt: skip
+    timed_share: float = Field(
+        0.5, ge=0, le=1, description="share of packed and full windows taught with timestamps"
+    )
     prompt_share: float = Field(
         0.5, ge=0, le=1, description="share of packed windows with the text before as a prompt"
     )

@@ -110,7 +110,7 @@ def plan_epoch(
     full = {i for i in singles if drawn[i] >= 1.0 - window.full_share}
     windows = pack_clips(
         packed, utterances, durations_s, n_tokens, rng=rng, max_clips=batch_size,
-        prompt_share=window.prompt_share,
+        timed_share=window.timed_share, prompt_share=window.prompt_share,
     )  # fmt: skip
     n_batches = -(-len(order) // batch_size)
     dealt, rooms = _deal(windows, len(singles), n_batches, rng)
@@ -124,7 +124,9 @@ def plan_epoch(
         sized = [*((MAX_SAMPLES, w) for w in windows_of_batch), *silent.get(place, ())]
         for i in clips:
             if i in full:
-                is_timed = has_room(n_timed_positions(n_tokens[i])) and rng.random() < 0.5
+                is_timed = (
+                    has_room(n_timed_positions(n_tokens[i])) and rng.random() < window.timed_share
+                )
                 sized.append((MAX_SAMPLES, TrainingWindow.of_clip(i, durations_s[i], is_timed)))
             else:
                 n_samples = window_samples(durations_s[i], margin_s=silence_s)

@@ -39,15 +39,19 @@ def clip(n: int, speaker: str | None = None) -> Utterance:
     ),
     max_clips=st.integers(1, 20),
     prompt_share=st.sampled_from([0.0, 0.5, 1.0]),
+    timed_share=st.sampled_from([0.0, 0.5, 1.0]),
     seed=st.integers(0, 3),
 )
-def test_every_clip_once_within_the_window_and_the_decoder(clips, max_clips, prompt_share, seed):
+def test_every_clip_once_within_the_window_and_the_decoder(
+    clips, max_clips, prompt_share, timed_share, seed
+):
     durations_s = {i: c[0] for i, c in enumerate(clips)}
     n_tokens = [c[1] for c in clips]
     utterances = [clip(i, c[2]) for i, c in enumerate(clips)]
     windows = pack_clips(
         list(range(len(clips))), utterances, durations_s, n_tokens,
-        rng=generator("t", seed), max_clips=max_clips, prompt_share=prompt_share,
+        rng=generator("t", seed), max_clips=max_clips,
+        timed_share=timed_share, prompt_share=prompt_share,
     )  # fmt: skip
     assert sorted(i for w in windows for i in w.indices) == list(range(len(clips)))
     inputs, _ = decoder_ids(windows, [[1] * n for n in n_tokens], TOKENS) if windows else ([], [])
@@ -61,7 +65,8 @@ def test_every_clip_once_within_the_window_and_the_decoder(clips, max_clips, pro
         for end, start in zip(ends, window.starts[1:], strict=False):
             assert 5 <= start - end <= 25
         assert window.ends in ((), tuple(ends))
-        assert window.ends or len(window.indices) == 1
+        assert window.ends or timed_share < 1.0 or len(window.indices) == 1
+        assert not window.ends or timed_share > 0.0
         if window.previous is not None:
             first = window.indices[0]
             assert utterances[window.previous].speaker_id == utterances[first].speaker_id
@@ -72,7 +77,7 @@ def test_speakers_stay_together():
     utterances = [clip(i, "ab"[i % 2]) for i in range(40)]
     windows = pack_clips(
         list(range(40)), utterances, dict.fromkeys(range(40), 3.0), [10] * 40,
-        rng=generator("t"), max_clips=8, prompt_share=0.0,
+        rng=generator("t"), max_clips=8, timed_share=1.0, prompt_share=0.0,
     )  # fmt: skip
     mixed = [w for w in windows if len({utterances[i].speaker_id for i in w.indices}) > 1]
     assert len(windows) == 5
@@ -95,6 +100,14 @@ def test_timestamps_and_prompts_as_whisper_writes_them():
     assert inputs[1, :6].tolist() == alone[:-1]
     assert targets[1, :6].tolist() == alone[1:]
     assert set(targets[1, 6:].tolist()) == {IGNORED}
+
+
+def test_without_timestamps_the_texts_are_joined():
+    windows = [TrainingWindow((0, 2), starts=(0, 60), previous=1)]
+    inputs, targets = decoder_ids(windows, [[10, 11], [20], [30, 31, 32]], TOKENS)
+    whole = [START, LANGUAGE, TRANSCRIBE, NO_TIMESTAMPS, 10, 11, 30, 31, 32, END]
+    assert inputs[0].tolist() == [PREVIOUS, 20, *whole[:-1]]
+    assert targets[0].tolist() == [IGNORED, IGNORED, *whole[1:]]
 
 
 def test_clips_lie_where_their_timestamps_say(tone):
