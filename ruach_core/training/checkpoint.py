@@ -12,12 +12,14 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ruach_core.errors import UserError
+from ruach_core.training.sharding import laid_out_as, whole
 
 if TYPE_CHECKING:
     import torch
@@ -146,8 +148,11 @@ def write_checkpoint(
     optimizer: Any,
     identity: Mapping[str, str],
     keep: int = 2,
+    is_writer: bool = True,
 ) -> Path:
     """Write `checkpoint-<update>` and remove all but the newest `keep`.
+
+    Of several processes all must call it, since parts of a sharded model come from each.
 
     Args:
         folder: the run's checkpoint folder.
@@ -156,17 +161,23 @@ def write_checkpoint(
         optimizer: AdamW over the model's parameters; its moments are saved by parameter name.
         identity: digests of settings and data; a resumed run must have the same.
         keep: how many checkpoints stay.
+        is_writer: whether this process is the one that writes.
     """
     from safetensors.torch import save_file
 
+    final = folder / f"{PREFIX}{progress.update}"
+    if not is_writer:
+        for _ in chain(_parameters(model), _moments(model, optimizer)):
+            pass  # their parts are gathered, and left to the writer
+        return final
+
     def write(temporary: Path) -> None:
-        save_file(_parameters(model), temporary / "model.safetensors")
-        save_file(_moments(model, optimizer), temporary / "optimizer.safetensors")
+        save_file(dict(_parameters(model)), temporary / "model.safetensors")
+        save_file(dict(_moments(model, optimizer)), temporary / "optimizer.safetensors")
         state = {"progress": asdict(progress), "identity": dict(identity)}
         (temporary / "state.json").write_text(json.dumps(state, indent=1), encoding="utf-8")
         seal(temporary)
 
-    final = folder / f"{PREFIX}{progress.update}"
     write_folder(final, write)
     for old in _by_update(folder)[keep:]:
         shutil.rmtree(old)
@@ -178,7 +189,7 @@ def write_weights(folder: Path, model: Any, *, is_half: bool = False) -> None:
     from safetensors.torch import save_file
 
     def write(temporary: Path) -> None:
-        weights = _parameters(model)
+        weights = dict(_parameters(model))
         if is_half:
             weights = {name: value.half() for name, value in weights.items()}
         save_file(weights, temporary / "model.safetensors")
@@ -193,7 +204,7 @@ def load_weights(folder: Path, model: Any) -> None:
 
     saved = load_file(folder / "model.safetensors")
     for name, parameter in model.named_parameters():
-        parameter.data.copy_(saved[name])
+        parameter.data.copy_(laid_out_as(saved[name], parameter))
 
 
 def find_checkpoint(folder: Path) -> Path | None:
@@ -240,22 +251,22 @@ def load_checkpoint(
     for name, parameter in model.named_parameters():
         if f"{name}/step" in moments:
             optimizer.state[parameter] = {
-                key: moments[f"{name}/{key}"].to(parameter.device if key != "step" else "cpu")
-                for key in ("step", "exp_avg", "exp_avg_sq")
+                "step": moments[f"{name}/step"],
+                "exp_avg": laid_out_as(moments[f"{name}/exp_avg"], parameter),
+                "exp_avg_sq": laid_out_as(moments[f"{name}/exp_avg_sq"], parameter),
             }
     return Progress(**state["progress"])
 
 
-def _parameters(model: Any) -> dict[str, torch.Tensor]:
-    return {n: p.detach().to("cpu").contiguous() for n, p in model.named_parameters()}
+def _parameters(model: Any) -> Iterator[tuple[str, torch.Tensor]]:
+    for name, parameter in model.named_parameters():
+        yield name, whole(parameter.detach()).to("cpu").contiguous()
 
 
-def _moments(model: Any, optimizer: Any) -> dict[str, torch.Tensor]:
-    return {
-        f"{name}/{key}": value.detach().to("cpu").contiguous()
-        for name, parameter in model.named_parameters()
-        for key, value in optimizer.state.get(parameter, {}).items()
-    }
+def _moments(model: Any, optimizer: Any) -> Iterator[tuple[str, torch.Tensor]]:
+    for name, parameter in model.named_parameters():
+        for key, value in optimizer.state.get(parameter, {}).items():
+            yield f"{name}/{key}", whole(value.detach()).to("cpu").contiguous()
 
 
 def _by_update(folder: Path) -> list[Path]:
