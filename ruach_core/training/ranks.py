@@ -70,12 +70,18 @@ class Ranks:
         import torch
         from torch import distributed
 
-        # Pickle is what this run's own first process wrote; nothing else speaks in the group.
-        content = pickle.dumps(make()) if self.is_first else b""
-        size = torch.tensor([len(content)])
+        if self.is_first:
+            made = make()
+            content = bytearray(pickle.dumps(made))
+            distributed.broadcast(torch.tensor([len(content)]), src=0, group=self.group)
+            message = torch.frombuffer(content, dtype=torch.uint8)
+            distributed.broadcast(message, src=0, group=self.group)
+            return made
+        size = torch.zeros(1, dtype=torch.int64)
         distributed.broadcast(size, src=0, group=self.group)
-        message = torch.frombuffer(bytearray(content or bytes(int(size))), dtype=torch.uint8)
+        message = torch.zeros(int(size), dtype=torch.uint8)
         distributed.broadcast(message, src=0, group=self.group)
+        # From this run's own first process: nothing else speaks in the group.
         value: Value = pickle.loads(message.numpy().tobytes())
         return value
 
