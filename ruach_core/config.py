@@ -207,8 +207,10 @@ class RunConfig(_Section):
 
     def digest(self) -> str:
         """Digest of what decides the trained weights, data aside; a resumed run must share it."""
-        left_out = {"data": True, "output": True, "export": True, "training": {"sharding"}}
-        data = self.model_dump(mode="json", exclude=left_out)
+        data = self.model_dump(
+            mode="json",
+            exclude={"data": True, "output": True, "export": True, "training": {"sharding"}},
+        )
         return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
 
 

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import click
+
+from ruach_core.cli.launching import NAMES, launcher_options, processes_to_start
+
+if TYPE_CHECKING:
+    from ruach_core.config import RunConfig
 
 _HELP = """Fine-tune Whisper for a language, measure it honestly and export it.
 
@@ -23,6 +30,14 @@ Examples:
     ruach train --lang am --resume
     ruach train --lang xyz --no-pack --data recordings
     ruach train --lang am --window.policy full --training.batch_size 16
+
+\b
+Several GPUs of this machine are all used. Several machines, each with its number:
+    ruach train --lang am --launcher torchrun --nnodes 2 --node-rank 0 \\
+        --master-addr HOST0 --master-port 29500
+In a Slurm job of 2 machines with 4 GPUs each:
+    #SBATCH --nodes 2 --ntasks-per-node 4 --gpus-per-node 4
+    srun ruach train --lang am --launcher slurm
 
 Every setting can be given as --SECTION.NAME VALUE or in a TOML file (--config);
 --settings lists them all.
@@ -83,37 +98,70 @@ def _setting(name: str, **kwargs: Any) -> Callable[..., Any]:
           help="How the token begins: as it is, or as a blend of what Whisper hears.")  # fmt: skip
 @click.option("--resume", is_flag=True, help="Go on from the last checkpoint.")
 @click.option("--overwrite", is_flag=True, help="Replace an earlier run's folders.")
+@launcher_options
 @click.option("--settings", is_flag=True, is_eager=True, expose_value=False,
               callback=_show_settings, help="List every setting and exit.")  # fmt: skip
 @click.pass_context
-def train(
-    ctx: click.Context,
-    /,
-    *,
-    config_file: str | None,
-    pack_options: tuple[str, ...],
-    resume: bool,
-    overwrite: bool,
-    epochs: int | None,
-    language_init: str | None,
-    **named: Any,
-) -> None:
+def train(ctx: click.Context, /, **_: Any) -> None:
     """Fine-tune Whisper on a folder of clips and transcripts."""
+    request = _request(ctx)
+    shape = processes_to_start(ctx.params)
+    if shape is not None:
+        from ruach_core.training.launch import launch
+
+        ctx.exit(launch(shape, sys.argv[1:]))
+
+    from ruach_core.training.console import Console
+    from ruach_core.training.ranks import ElsewhereError
+    from ruach_core.training.run import train as run_training
+
+    try:
+        run_training(request.config, Console(), resume=request.resume, overwrite=request.overwrite)
+    except ElsewhereError as error:
+        ctx.exit(error.exit_code)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainRequest:
+    """What the arguments of `ruach train` ask for."""
+
+    config: RunConfig
+    resume: bool
+    overwrite: bool
+
+
+def parse_arguments(arguments: Sequence[str]) -> TrainRequest:
+    """What `ruach train` would do with the arguments, for another command that launches it.
+
+    Raises:
+        click.UsageError: wrong arguments, or one that says who starts the processes.
+        UserError: a setting that is unknown or out of range.
+    """
+    with train.make_context("ruach train", list(arguments)) as ctx:
+        for name in NAMES:
+            if ctx.params[name] is not None:
+                option = f"--{name.replace('_', '-')}"
+                raise click.UsageError(f"{option} is for ruach train itself", ctx)
+        return _request(ctx)
+
+
+def _request(ctx: click.Context) -> TrainRequest:
     from pathlib import Path
 
     from ruach_core.cli.language import parse_options
     from ruach_core.config import build_config, read_config_file
-    from ruach_core.training.console import Console
-    from ruach_core.training.run import train as run_training
 
+    given = {name: value for name, value in ctx.params.items() if name not in NAMES}
+    config_file, pack_options = given.pop("config_file"), given.pop("pack_options")
     file = read_config_file(Path(config_file)) if config_file else {}
-    if named["lang"] is None and "lang" not in file:
+    if given["lang"] is None and "lang" not in file:
         raise click.UsageError("--lang CODE is missing (ruach langs list shows the codes)")
+    resume, overwrite = given.pop("resume"), given.pop("overwrite")
     flags: dict[str, Any] = {
-        **named,
-        "training.epochs": epochs,
-        "training.language_init": language_init,
+        "training.epochs": given.pop("epochs"),
+        "training.language_init": given.pop("language_init"),
+        **given,
         **_dotted_flags(tuple(ctx.args)),
     }
     flags.update({f"options.{name}": value for name, value in parse_options(pack_options).items()})
-    run_training(build_config(file, flags), Console(), resume=resume, overwrite=overwrite)
+    return TrainRequest(build_config(file, flags), resume, overwrite)

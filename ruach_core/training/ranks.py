@@ -25,6 +25,7 @@ LAUNCHER = "RUACH_LAUNCHER"
 LOST_STATUS = 75
 """Exit status of a process that ends because another one did, which says why (EX_TEMPFAIL)."""
 
+_INTERRUPTED = 130
 _LONGEST_EVALUATION = timedelta(hours=24)
 _LONGEST_UPDATE = timedelta(minutes=30)
 
@@ -65,25 +66,36 @@ class Ranks:
 
         An error in `make` ends the first process, and so all of them.
         """
+        if not self.is_first:
+            told: Value = self.hear()
+            return told
+        made = make()
+        self.tell(made)
+        return made
+
+    def tell(self, value: object) -> None:
+        """In the first process: hand a value to the others, which `hear` it."""
         if self.count == 1:
-            return make()
+            return
         import torch
         from torch import distributed
 
-        if self.is_first:
-            made = make()
-            content = bytearray(pickle.dumps(made))
-            distributed.broadcast(torch.tensor([len(content)]), src=0, group=self.group)
-            message = torch.frombuffer(content, dtype=torch.uint8)
-            distributed.broadcast(message, src=0, group=self.group)
-            return made
+        content = bytearray(pickle.dumps(value))
+        distributed.broadcast(torch.tensor([len(content)]), src=0, group=self.group)
+        message = torch.frombuffer(content, dtype=torch.uint8)
+        distributed.broadcast(message, src=0, group=self.group)
+
+    def hear(self) -> Any:
+        """In the others: wait for what the first process tells."""
+        import torch
+        from torch import distributed
+
         size = torch.zeros(1, dtype=torch.int64)
         distributed.broadcast(size, src=0, group=self.group)
         message = torch.zeros(int(size), dtype=torch.uint8)
         distributed.broadcast(message, src=0, group=self.group)
         # From this run's own first process: nothing else speaks in the group.
-        value: Value = pickle.loads(message.numpy().tobytes())
-        return value
+        return pickle.loads(message.numpy().tobytes())
 
     def sum(self, values: Sequence[float]) -> list[float]:
         """The sum over all processes of each value."""
@@ -129,6 +141,10 @@ def joined() -> Iterator[Ranks]:
     try:
         with _process_group() as ranks:
             yield ranks
+    except KeyboardInterrupt:
+        if os.environ.get("RANK") == "0":
+            raise
+        raise ElsewhereError(_INTERRUPTED) from None
     except RuntimeError as error:
         if not _is_lost_connection(error):
             raise

@@ -114,7 +114,7 @@ def _lead(
     plan = _plan(config, prepared, outputs, identity, measurer, zero_shot, store)
     if ranks.count > 1:
         console.line(f"{ranks.count} processes, each with its share of an update's clips")
-    ranks.from_first(lambda: Start.of(plan, base, prepared))
+    ranks.tell(Start.of(plan, base, prepared))
     loop = Loop(model, plan, console, ranks)
     _show_first_batch(loop, plan, prepared, console)
     plugins.before_train(_run_info(config, base, outputs, prepared))
@@ -153,7 +153,7 @@ def _not_here(_: object) -> dict[str, float]:
 
 def _follow(config: RunConfig, ranks: Ranks, *, resume: bool) -> None:
     """The updates alone, by what the first process found and decided."""
-    start: Start = ranks.from_first(lambda: _not_here(None))
+    start: Start = ranks.hear()
     base = start.base
     if not base.directory.is_dir():  # another machine, with a cache of its own
         plugins = Plugins.load(config.lang, use_pack=not config.no_pack)
