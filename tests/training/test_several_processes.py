@@ -94,12 +94,15 @@ def checkpoints(ruach) -> list[str]:
     return sorted(p.name for p in folder.glob("checkpoint-*"))
 
 
-LONG = (*SHORT[2:], "--epochs", "400", "--training.patience", "400")
+LONG = (
+    *SHORT[2:], "--epochs", "400", "--training.patience", "400",
+    "--training.checkpoint_minutes", "0",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("victim", [0, 1])
 def test_a_killed_process_ends_the_run_and_it_goes_on_in_one(two, victim):
-    run = two.start(*LONG, *TWO, "--training.checkpoint_minutes", "0")
+    run = two.start(*LONG, *TWO)
     run.wait_for("{'eval_loss", 2)
     os.kill(children(run.process.pid)[victim], signal.SIGKILL)
     began = time.monotonic()
