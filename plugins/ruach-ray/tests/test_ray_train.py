@@ -14,9 +14,10 @@ import pytest
 
 pytest.importorskip("ruach_ray", reason="ruach-ray isn't installed")
 
+from ruach_ray.cluster import _reason
+
 from ruach_core.errors import UserError
 from ruach_core.training.ranks import ElsewhereError
-from ruach_ray.cluster import _reason
 
 RUN = (
     "--lang", "qaa", "--epochs", "2", "--training.batch_size", "3", "--training.log_steps", "1",
@@ -25,7 +26,7 @@ RUN = (
 )  # fmt: skip
 
 
-class Failed(Exception):
+class FailedError(Exception):
     def __init__(self, failures: dict[int, Exception]) -> None:
         super().__init__("Training failed due to worker errors:\nrank 1: KeyError: 'x'")
         self.worker_failures = failures
@@ -33,9 +34,9 @@ class Failed(Exception):
 
 def test_the_error_is_that_of_the_process_that_knows_it():
     known = UserError("the folder is missing")
-    assert _reason(Failed({0: ElsewhereError(), 1: known})) is known
-    assert isinstance(_reason(Failed({0: ElsewhereError()})), ElsewhereError)
-    assert "KeyError: 'x'" in str(_reason(Failed({1: KeyError("x")})))
+    assert _reason(FailedError({0: ElsewhereError(), 1: known})) is known
+    assert isinstance(_reason(FailedError({0: ElsewhereError()})), ElsewhereError)
+    assert "KeyError: 'x'" in str(_reason(FailedError({1: KeyError("x")})))
 
 
 def test_options_of_processes_are_refused_before_a_cluster_starts(tmp_path):
@@ -56,6 +57,8 @@ def test_without_ray_it_says_what_to_install(tmp_path):
 
 def _python(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+    # Ray's own limits are too short for a machine that has other work too.
+    environment["RAY_raylet_start_wait_time_s"] = "600"
     return subprocess.run([sys.executable, *arguments], cwd=folder, env=environment, text=True,
                           capture_output=True, check=False, timeout=1800)  # fmt: skip
 

@@ -45,10 +45,12 @@ def train_on_cluster(
     carried = {name: value for name, value in os.environ.items() if name.startswith(_CARRIED)}
     try:
         ray.init(address=address, runtime_env={"env_vars": carried}, ignore_reinit_error=True)
-    except ConnectionError as error:
+    # Ray has no error of its own for a cluster that can't be reached or doesn't start.
+    except Exception as error:
+        where = address or os.environ.get("RAY_ADDRESS") or "this machine"
         raise UserError(
-            f"no Ray cluster at {address or os.environ.get('RAY_ADDRESS')}: {error}; start one "
-            "with ray start --head, or leave --address out"
+            f"no Ray cluster on {where}: {error}; start one with ray start --head and give its "
+            "--address"
         ) from error
     n_gpus = int(ray.cluster_resources().get("GPU", 0))
     try:
