@@ -6,7 +6,6 @@ into micro-batches or spread over processes, so accumulation never changes what 
 
 from __future__ import annotations
 
-import copy
 import math
 import shutil
 import signal
@@ -41,7 +40,7 @@ from ruach_core.training.optimizer import (
 from ruach_core.training.randomness import generator
 from ruach_core.training.ranks import Ranks
 from ruach_core.training.read_ahead import Waiting, read_ahead
-from ruach_core.training.sharding import broadcast_weights, shard, whole
+from ruach_core.training.sharding import gather_weights, sharded, whole
 from ruach_core.training.stochastic_depth import StochasticDepth
 from ruach_core.types import Utterance
 
@@ -112,7 +111,9 @@ class Loop:
         self._raw_model = model.to(self._accelerator.device)
         set_dropout(self._raw_model, self._config.dropout)
         # What is trained: the model itself, or its shards beside it.
-        self._trained = self._sharded() if self._is_sharded else self._raw_model
+        self._trained = self._raw_model
+        if self._is_sharded:
+            self._trained = sharded(model, plan.precision, keep_whole=self._ranks.is_first)
         rate = self._config.stochastic_depth
         self._depth = StochasticDepth(self._trained, rate) if rate else None
         self._model = self._trained if self._is_sharded else self._accelerator.prepare(model)
@@ -349,7 +350,8 @@ class Loop:
         )
 
     def _end_epoch(self) -> None:
-        self._gather_weights()
+        if self._is_sharded:
+            gather_weights(self._trained, self._raw_model)
         self.progress = self._ranks.from_first(self._judge_epoch)
         self._save()
         if self._ranks.is_first:
@@ -403,24 +405,6 @@ class Loop:
     @property
     def _is_sharded(self) -> bool:
         return self._config.sharding == "fsdp" and self._ranks.count > 1
-
-    def _sharded(self) -> Any:
-        """The model's shards; the first process keeps the whole model too, to evaluate it."""
-        if self._plan.precision == "fp16":
-            raise UserError("--training.sharding fsdp needs --training.precision bf16 or float32")
-        broadcast_weights(self._raw_model)
-        model = copy.deepcopy(self._raw_model) if self._ranks.is_first else self._raw_model
-        return shard(model, precision=self._plan.precision)
-
-    def _gather_weights(self) -> None:
-        """Put the shards' weights into the whole model of the first process."""
-        if self._is_sharded:
-            for part, parameter in zip(
-                self._trained.parameters(), self._raw_model.parameters(), strict=True
-            ):
-                weights = whole(part.detach())
-                if self._ranks.is_first:
-                    parameter.data.copy_(weights)
 
     @contextmanager
     def _signals(self) -> Iterator[None]:

@@ -162,7 +162,7 @@ def _process_group() -> Iterator[Ranks]:
     from accelerate import PartialState
     from torch import distributed
 
-    on_cpu = not torch.accelerator.is_available()
+    on_cpu = not torch.cuda.is_available()
     state = PartialState(
         cpu=on_cpu, timeout=_LONGEST_UPDATE, **({"backend": "gloo"} if on_cpu else {})
     )

@@ -6,25 +6,36 @@ checkpoint is the same whether the run that wrote it was sharded or not.
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, Any
+
+from ruach_core.errors import UserError
 
 if TYPE_CHECKING:
     import torch
 
 
-def shard(model: Any, *, precision: str) -> Any:
-    """Cut a Whisper model over all processes, layer by layer, in place.
+def sharded(model: Any, precision: str, *, keep_whole: bool) -> Any:
+    """A Whisper model cut over all processes, layer by layer; each gets the first one's weights.
 
     Args:
-        model: the same weights in every process, on its device.
+        model: on the device.
         precision: `bf16` computes and gathers weights in bfloat16; the shards stay float32.
+        keep_whole: leave `model` as it is, and cut a copy; else `model` itself is cut.
 
-    Returns:
-        The same model.
+    Raises:
+        UserError: float16, whose scaled gradients can't be checked by parts.
     """
     import torch
+    from torch import distributed
     from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
 
+    if precision == "fp16":
+        raise UserError("--training.sharding fsdp needs --training.precision bf16 or float32")
+    for parameter in model.parameters():
+        distributed.broadcast(parameter.data, src=0)
+    if keep_whole:
+        model = copy.deepcopy(model)
     computed_in = torch.bfloat16 if precision == "bf16" else None
     policy = MixedPrecisionPolicy(param_dtype=computed_in, reduce_dtype=torch.float32)
     for part in (model.model.encoder, model.model.decoder):
@@ -33,12 +44,12 @@ def shard(model: Any, *, precision: str) -> Any:
     return fully_shard(model, mp_policy=policy)
 
 
-def broadcast_weights(model: Any) -> None:
-    """Give every process the first one's weights; DDP does it by itself."""
-    from torch import distributed
-
-    for parameter in model.parameters():
-        distributed.broadcast(parameter.data, src=0)
+def gather_weights(shards: Any, model: Any) -> None:
+    """Put the shards' weights into the whole model, where there is one beside them."""
+    for part, parameter in zip(shards.parameters(), model.parameters(), strict=True):
+        weights = whole(part.detach())
+        if shards is not model:
+            parameter.data.copy_(weights)
 
 
 def whole(tensor: torch.Tensor) -> torch.Tensor:
