@@ -53,6 +53,9 @@ class TrainingConfig(_Section):
     micro_batch_s: float | None = Field(
         None, gt=0, description="seconds of window in one forward pass; bounds memory"
     )
+    optimizer: Literal["adamw", "adamw8bit"] = Field(
+        "adamw", description="adamw; or adamw8bit, whose state takes a quarter of the memory"
+    )
     weight_decay: float = Field(0.01, ge=0)
     label_smoothing: float = Field(
         0.1, ge=0, lt=1, description="in what is minimised; the losses shown are without it"
@@ -87,6 +90,20 @@ class TrainingConfig(_Section):
         "languages' tokens weighted by what Whisper hears in the training clips",
     )
     max_steps: int | None = Field(None, ge=1, description="stop early, to try things out")
+    lora_rank: int = Field(
+        0, ge=0, le=512, description="train LoRA adapters of this rank in place of the weights; "
+        "0 for none",
+    )  # fmt: skip
+    lora_alpha: float | None = Field(
+        None, gt=0, description="adapters count alpha / rank times; twice the rank by default"
+    )
+    freeze_encoder: bool = Field(False, description="train the decoder alone")
+    cache_encoder: bool = Field(
+        False, description="compute the frozen encoder's states once a clip and keep them on disk"
+    )
+    gradient_checkpointing: bool = Field(
+        False, description="compute activations anew in the backward pass in place of keeping them"
+    )
 
 
 _POLICIES: dict[str, dict[str, float]] = {

@@ -29,6 +29,7 @@ from ruach_core.features import (
     pad_waveform,
     window_samples,
 )
+from ruach_core.models.memory import is_out_of_memory
 from ruach_core.models.special_tokens import MAX_NEW_TOKENS, SpecialTokens, WhisperTokenizer
 from ruach_core.types import SAMPLING_RATE, Hypothesis, Utterance
 
@@ -278,6 +279,23 @@ class Ct2Recognizer:
                     f"{name(i)}: {length / SAMPLING_RATE:.1f} s long, but one pass sees at most "
                     f"{MAX_WINDOW_S:.0f} s; use ruach transcribe for long audio"
                 )
+        while True:
+            try:
+                return self._run_all(lengths, load, window, batch_s, on_progress)
+            except RuntimeError as error:
+                if batch_s < 1.0 or not is_out_of_memory(error):
+                    raise
+            # The longest come first, so what is lost with this attempt is little.
+            batch_s /= 2
+
+    def _run_all(
+        self,
+        lengths: Sequence[int],
+        load: Callable[[int], FloatArray],
+        window: Window,
+        batch_s: float,
+        on_progress: Callable[[int], object] | None,
+    ) -> list[list[int]]:
         rows: list[list[int]] = [[] for _ in lengths]
         in_flight: deque[tuple[DecodingBatch, Any, Any]] = deque()
 

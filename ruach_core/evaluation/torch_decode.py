@@ -14,6 +14,7 @@ import numpy as np
 from ruach_core.data.audio import load_audio
 from ruach_core.evaluation.ct2_decode import Window, plan_batches
 from ruach_core.features import MAX_WINDOW_S, log_mel, pad_waveform
+from ruach_core.models.memory import is_out_of_memory, release_memory
 from ruach_core.models.special_tokens import SpecialTokens, WhisperTokenizer
 from ruach_core.types import SAMPLING_RATE, Hypothesis, Utterance
 
@@ -62,19 +63,42 @@ class TorchRecognizer:
         self._model.eval()
         texts: dict[int, str] = {}
         with torch.inference_mode():
-            for batch in plan_batches(
-                [round((u.duration_s or MAX_WINDOW_S) * SAMPLING_RATE) for u in utterances],
-                window=window,
-                margin_s=self._margin_s,
-                batch_s=self._batch_s,
-            ):
-                features = self._features([utterances[i] for i in batch.indices], batch.n_samples)
-                for i, ids in zip(batch.indices, self._greedy(features), strict=True):
-                    texts[i] = self._tokenizer.decode(ids).strip()
-                if on_progress:
-                    on_progress(len(batch.indices))
+            while len(texts) < len(utterances):
+                left = [i for i in range(len(utterances)) if i not in texts]
+                self._decode_some(utterances, left, texts, window, on_progress)
         self._model.train(was_training)
         return [Hypothesis(u.id, texts[i]) for i, u in enumerate(utterances)]
+
+    def _decode_some(
+        self,
+        utterances: Sequence[Utterance],
+        left: Sequence[int],
+        texts: dict[int, str],
+        window: Window,
+        on_progress: Callable[[int], object] | None,
+    ) -> None:
+        """Fill `texts` for the clips that are left; where memory runs out, halve and come back."""
+        for batch in plan_batches(
+            [round((utterances[i].duration_s or MAX_WINDOW_S) * SAMPLING_RATE) for i in left],
+            window=window,
+            margin_s=self._margin_s,
+            batch_s=self._batch_s,
+        ):
+            indices = [left[i] for i in batch.indices]
+            try:
+                rows = self._greedy(
+                    self._features([utterances[i] for i in indices], batch.n_samples)
+                )
+            except (RuntimeError, MemoryError) as error:
+                if len(indices) == 1 or not is_out_of_memory(error):
+                    raise
+                self._batch_s = len(indices) * batch.n_samples / SAMPLING_RATE / 2
+                break
+            for i, ids in zip(indices, rows, strict=True):
+                texts[i] = self._tokenizer.decode(ids).strip()
+            if on_progress:
+                on_progress(len(indices))
+        release_memory()
 
     def _features(self, utterances: Sequence[Utterance], n_samples: int) -> torch.Tensor:
         import torch

@@ -47,6 +47,8 @@ class Progress:
         seconds: time spent in training and evaluation so far.
         weights: what the finished model's weights are, for a reader.
         waited_s: of those, the seconds in which the training waited for data.
+        micro_batch_s: most seconds of window in one forward pass, where less than planned fitted
+            the memory; 0 where all went as planned. A resumed run keeps to it.
     """
 
     epoch: int = 0
@@ -63,6 +65,7 @@ class Progress:
     seconds: float = 0.0
     waited_s: float = 0.0
     weights: str = ""
+    micro_batch_s: float = 0.0
 
 
 def write_folder(final: Path, write: Callable[[Path], None]) -> None:
@@ -157,8 +160,8 @@ def write_checkpoint(
     Args:
         folder: the run's checkpoint folder.
         progress: where the run stands.
-        model: its parameters are saved as float32 safetensors.
-        optimizer: AdamW over the model's parameters; its moments are saved by parameter name.
+        model: the parameters that are trained are saved as float32 safetensors.
+        optimizer: AdamW over those parameters; its state is saved by parameter name.
         identity: digests of settings and data; a resumed run must have the same.
         keep: how many checkpoints stay.
         is_writer: whether this process is the one that writes.
@@ -167,13 +170,13 @@ def write_checkpoint(
 
     final = folder / f"{PREFIX}{progress.update}"
     if not is_writer:
-        for _ in chain(_parameters(model), _moments(model, optimizer)):
+        for _ in chain(_parameters(model), _optimizer_state(model, optimizer)):
             pass  # their parts are gathered, and left to the writer
         return final
 
     def write(temporary: Path) -> None:
         save_file(dict(_parameters(model)), temporary / "model.safetensors")
-        save_file(dict(_moments(model, optimizer)), temporary / "optimizer.safetensors")
+        save_file(dict(_optimizer_state(model, optimizer)), temporary / "optimizer.safetensors")
         state = {"progress": asdict(progress), "identity": dict(identity)}
         (temporary / "state.json").write_text(json.dumps(state, indent=1), encoding="utf-8")
         seal(temporary)
@@ -185,13 +188,14 @@ def write_checkpoint(
 
 
 def write_weights(folder: Path, model: Any, *, is_half: bool = False) -> None:
-    """Write a model's parameters alone, sealed; `is_half` writes them in float16."""
+    """Write a model's trained parameters alone, sealed; `is_half` writes all, in float16."""
     from safetensors.torch import save_file
 
     def write(temporary: Path) -> None:
-        weights = dict(_parameters(model))
         if is_half:
-            weights = {name: value.half() for name, value in weights.items()}
+            weights = {n: p.detach().to("cpu").half() for n, p in model.named_parameters()}
+        else:
+            weights = dict(_parameters(model))
         save_file(weights, temporary / "model.safetensors")
         seal(temporary)
 
@@ -199,11 +203,14 @@ def write_weights(folder: Path, model: Any, *, is_half: bool = False) -> None:
 
 
 def load_weights(folder: Path, model: Any) -> None:
-    """Put the parameters of a checkpoint, or of `write_weights`, into a model."""
+    """Put the parameters of a checkpoint, or of `write_weights`, into a model.
+
+    What isn't trained isn't in there, and stays as it is.
+    """
     from safetensors.torch import load_file
 
     saved = load_file(folder / "model.safetensors")
-    for name, parameter in model.named_parameters():
+    for name, parameter in _trained(model):
         parameter.data.copy_(laid_out_as(saved[name], parameter))
 
 
@@ -247,26 +254,52 @@ def load_checkpoint(
     state = json.loads((checkpoint / "state.json").read_text(encoding="utf-8"))
     check_identity(checkpoint, state["identity"], identity)
     load_weights(checkpoint, model)
-    moments = load_file(checkpoint / "optimizer.safetensors")
-    for name, parameter in model.named_parameters():
-        if f"{name}/step" in moments:
+    saved = load_file(checkpoint / "optimizer.safetensors")
+    for name, parameter in _trained(model):
+        if f"{name}/step" in saved:
+            prefix = f"{name}/"
             optimizer.state[parameter] = {
-                "step": moments[f"{name}/step"],
-                "exp_avg": laid_out_as(moments[f"{name}/exp_avg"], parameter),
-                "exp_avg_sq": laid_out_as(moments[f"{name}/exp_avg_sq"], parameter),
+                key.removeprefix(prefix): _as_state(value, parameter)
+                for key, value in saved.items()
+                if key.startswith(prefix)
             }
     return Progress(**state["progress"])
 
 
+def _trained(model: Any) -> list[tuple[str, torch.Tensor]]:
+    """The parameters that training changes, with their names."""
+    return [(n, p) for n, p in model.named_parameters() if p.requires_grad]
+
+
 def _parameters(model: Any) -> Iterator[tuple[str, torch.Tensor]]:
-    for name, parameter in model.named_parameters():
+    for name, parameter in _trained(model):
         yield name, whole(parameter.detach()).to("cpu").contiguous()
 
 
-def _moments(model: Any, optimizer: Any) -> Iterator[tuple[str, torch.Tensor]]:
-    for name, parameter in model.named_parameters():
+def _optimizer_state(model: Any, optimizer: Any) -> Iterator[tuple[str, torch.Tensor]]:
+    """Whatever the optimizer keeps of each parameter: moments, steps, quantization maps."""
+    import torch
+
+    shared: dict[int, torch.Tensor] = {}
+    for name, parameter in _trained(model):
         for key, value in optimizer.state.get(parameter, {}).items():
-            yield f"{name}/{key}", whole(value.detach()).to("cpu").contiguous()
+            tensor = whole(torch.as_tensor(value).detach()).to("cpu").contiguous()
+            # 8-bit Adam has one quantization map for all, and safetensors no shared memory.
+            if tensor.data_ptr() in shared:
+                tensor = tensor.clone()
+            shared[tensor.data_ptr()] = tensor
+            yield f"{name}/{key}", tensor
+
+
+def _as_state(value: torch.Tensor, parameter: torch.Tensor) -> torch.Tensor | int:
+    """A saved value as the optimizer keeps it: AdamW counts steps in float32, 8-bit Adam in int."""
+    import torch
+
+    if value.dtype == torch.int64 and value.ndim == 0:
+        return int(value)
+    if value.shape == parameter.shape:
+        return laid_out_as(value, parameter)
+    return value.to(parameter.device)
 
 
 def _by_update(folder: Path) -> list[Path]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -53,6 +53,10 @@ class Tensors:
         """What the encoder hears: float32, (batch, n_mels, n_frames), computed on the device."""
         mel = batch_log_mel(self.waveforms.to(device), n_mels=self.n_mels)
         return mask_log_mel(mel, self.masks)
+
+    def encoder_inputs(self, device: torch.device | str = "cpu") -> dict[str, Any]:
+        """The model's arguments that say what was heard, on the device."""
+        return {"input_features": self.log_mel(device)}
 
 
 class Collator:

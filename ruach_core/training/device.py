@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from ruach_core.config import TrainingConfig
+from ruach_core.training.memory import activation_share, fixed_bytes
 
 # Gigabytes that one second of window takes in training (activations, mixed precision), by d_model:
 # activations of a 30 s clip by counting tensors, and as much again for logits and slack.
 _GB_PER_WINDOW_SECOND = {384: 0.010, 512: 0.018, 768: 0.050, 1024: 0.130, 1280: 0.210}
-_BYTES_PER_PARAMETER = 18
 _CPU_MICRO_BATCH_S = 60.0
 
 
@@ -36,17 +36,22 @@ def _cpu_multiplies_bf16() -> bool:
     return any(bool(getattr(torch.cpu, name, lambda: False)()) for name in checks)
 
 
-def default_micro_batch_s(model: Any) -> float:
-    """Seconds of window in one forward pass that fit the device with room to spare."""
+def default_micro_batch_s(model: Any, config: TrainingConfig) -> float:
+    """Seconds of window in one forward pass that fit the device with room to spare.
+
+    Args:
+        model: as it will be trained: adapted, frozen or checkpointed already.
+        config: has the optimizer.
+    """
     import torch
 
     if not torch.cuda.is_available():
         return _CPU_MICRO_BATCH_S
     total_gb = torch.cuda.get_device_properties(0).total_memory / 1e9
     width = min(_GB_PER_WINDOW_SECOND, key=lambda known: abs(known - model.config.d_model))
-    n_parameters = sum(p.numel() for p in model.parameters())
-    free_gb = 0.9 * total_gb - n_parameters * _BYTES_PER_PARAMETER / 1e9 - 1.0
-    return float(max(30.0, 0.6 * free_gb / _GB_PER_WINDOW_SECOND[width]))
+    free_gb = 0.9 * total_gb - fixed_bytes(model, config.optimizer) / 1e9 - 1.0
+    gb_per_second = _GB_PER_WINDOW_SECOND[width] * activation_share(model)
+    return float(max(30.0, 0.6 * free_gb / gb_per_second))
 
 
 def keep_freed_memory() -> None:

@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from ruach_core.config import RunConfig
 from ruach_core.errors import RuachError, UserError
+from ruach_core.models.memory import is_out_of_memory, release_memory
+from ruach_core.training.adapters import plain_whisper
 from ruach_core.training.averaging import keep_epoch
 from ruach_core.training.batching import Batch, MicroBatch, plan_epoch
 from ruach_core.training.checkpoint import (
@@ -30,6 +32,7 @@ from ruach_core.training.checkpoint import (
     write_weights,
 )
 from ruach_core.training.collate import IGNORED, Collator, Tensors
+from ruach_core.training.memory import PassDidNotFitError, smaller_limit
 from ruach_core.training.optimizer import (
     build_optimizer,
     default_epochs,
@@ -78,13 +81,16 @@ class Plan:
     identity: Mapping[str, str]
     evaluate: Callable[[Any], dict[str, float]]
 
-    def batches(self, epoch: int, *, n_ranks: int = 1) -> list[Batch]:
-        """The batches of an epoch, counted from 0, for so many processes."""
+    def batches(self, epoch: int, micro_batch_s: float = 0.0, *, n_ranks: int = 1) -> list[Batch]:
+        """The batches of an epoch, counted from 0, for so many processes.
+
+        They are cut more finely than planned where `micro_batch_s` asks for it.
+        """
         return plan_epoch(
             self.train,
             self.config.window,
             batch_size=self.batch_size,
-            micro_batch_s=self.micro_batch_s,
+            micro_batch_s=micro_batch_s or self.micro_batch_s,
             seed=self.config.seed,
             epoch=epoch,
             n_tokens=self.collator.n_tokens,
@@ -185,12 +191,24 @@ class Loop:
         )
 
     def _run_epoch(self, bar: Bar) -> None:
+        while not self._train_epoch(bar):
+            release_memory()
+        self._end_epoch()
+        if self._agree()[0]:
+            self._stop()
+
+    def _train_epoch(self, bar: Bar) -> bool:
+        """Make the epoch's updates; False where memory ran out, to go on in smaller passes."""
         progress, plan = self.progress, self._plan
-        batches = plan.batches(progress.epoch, n_ranks=self._ranks.count)
+        batches = plan.batches(progress.epoch, progress.micro_batch_s, n_ranks=self._ranks.count)
         last = progress.batch + self._n_updates - progress.update
         self._model.train()
         for batch, passes in self._read(batches[progress.batch : last]):
-            self._update(batch, passes)
+            try:
+                self._update(batch, passes)
+            except PassDidNotFitError as error:
+                self._back_off(error.micro_batch)
+                return False
             bar.update()
             bar.set_postfix_str(f"waiting for data {self._waiting.share:.1%}")
             is_stopping, is_due = self._agree()
@@ -199,9 +217,22 @@ class Loop:
                 self._stop()
             if is_due and progress.batch < len(batches):
                 self._save()
-        self._end_epoch()
-        if self._agree()[0]:
-            self._stop()
+        return True
+
+    def _back_off(self, micro_batch: MicroBatch) -> None:
+        """Cut the same batches into smaller passes from now on; what is learned stays the same."""
+        self._optimizer.zero_grad()
+        if self._ranks.count > 1:  # the others wait for this one's gradients
+            raise UserError(
+                f"out of memory: passes of {micro_batch.window_s:.1f} s of window don't fit one of "
+                "the devices; begin anew with --overwrite and a lower --training.micro_batch_s"
+            )
+        limit_s = self.progress.micro_batch_s or self._plan.micro_batch_s
+        self.progress.micro_batch_s = smaller_limit(micro_batch, limit_s)
+        self._console.line(
+            f"out of memory: passes of {micro_batch.window_s:.1f} s of window don't fit; at most "
+            f"{self.progress.micro_batch_s:.1f} s from now on, in more passes per update"
+        )
 
     def _agree(self) -> tuple[bool, bool]:
         """Whether any process was told to stop, and whether the first finds a checkpoint due."""
@@ -247,27 +278,11 @@ class Loop:
         peak = self._plan.learning_rate
         rate = learning_rate_at(progress.update, self._n_updates, peak, self._config)
         set_learning_rate(self._optimizer, rate)
-        loss_sum = 0.0
         if self._config.dropout:
             # By key, like all else that is random: a resumed run drops the same.
             key = (self._plan.config.seed, progress.update, self._ranks.number)
             torch.manual_seed(int(generator("dropout", *key).integers(2**62)))
-        for n, (micro_batch, tensors) in enumerate(
-            zip(batch.micro_batches, passes, strict=True), start=1
-        ):
-            if self._depth:
-                self._depth.choose(
-                    self._own_part(micro_batch)[0].windows,
-                    self._plan.train,
-                    seed=self._plan.config.seed,
-                    epoch=progress.epoch,
-                )
-            with self._exchanging(is_last=n == len(passes)):
-                minimised, shown = self._losses(self._model, tensors)
-                # The exchange takes the mean over processes, where their sum is meant.
-                self._accelerator.backward(minimised * (self._ranks.count / n_tokens))
-            loss_sum += float(shown.detach())
-        (loss_sum,) = self._ranks.sum([loss_sum])
+        (loss_sum,) = self._ranks.sum([self._passes(batch, passes, n_tokens)])
         self._check_finite("loss", loss_sum)
         grad_norm = self._clip_gradient()
         if self._plan.precision != "fp16":  # whose scaler leaves such an update out by itself
@@ -299,6 +314,34 @@ class Loop:
         )
         return float(whole(norm))
 
+    def _passes(self, batch: Batch, passes: Sequence[Tensors], n_tokens: int) -> float:
+        """Forward and backward through the batch's passes; returns the summed loss.
+
+        Raises:
+            PassDidNotFitError: memory ran out; nothing but the gradients has changed.
+        """
+        loss_sum = 0.0
+        for micro_batch, tensors in zip(batch.micro_batches, passes, strict=True):
+            part, _ = self._own_part(micro_batch)
+            if self._depth:
+                self._depth.choose(
+                    part.windows,
+                    self._plan.train,
+                    seed=self._plan.config.seed,
+                    epoch=self.progress.epoch,
+                )
+            try:
+                with self._exchanging(is_last=tensors is passes[-1]):
+                    minimised, shown = self._losses(self._model, tensors)
+                    # The exchange takes the mean over processes, where their sum is meant.
+                    self._accelerator.backward(minimised * (self._ranks.count / n_tokens))
+            except (RuntimeError, MemoryError) as error:
+                if is_out_of_memory(error):
+                    raise PassDidNotFitError(part) from None
+                raise
+            loss_sum += float(shown.detach())
+        return loss_sum
+
     def _check_finite(self, what: str, value: float) -> None:
         if not math.isfinite(value):
             error = UserError(
@@ -319,10 +362,10 @@ class Loop:
         part of the target. It lifts the loss by an amount that means nothing to a reader.
         """
         device = self._accelerator.device
-        log_mel = tensors.log_mel(device)
+        heard = tensors.encoder_inputs(device)
         with self._accelerator.autocast():
             logits = model(
-                input_features=log_mel,
+                **heard,
                 decoder_input_ids=tensors.decoder_input_ids.to(device),
                 use_cache=False,
             ).logits
@@ -362,7 +405,8 @@ class Loop:
     def _judge_epoch(self) -> Progress:
         """Evaluate, and keep the weights if they are the best so far."""
         progress = self.progress
-        figures = self._plan.evaluate(self)
+        with plain_whisper(self._raw_model):
+            figures = self._plan.evaluate(self)
         progress.epoch += 1
         mean_loss = progress.loss_sum / max(1, progress.n_tokens)
         self._log({**figures, "epoch": float(progress.epoch)}, train_loss=round(mean_loss, 4))
@@ -379,7 +423,8 @@ class Loop:
         else:
             progress.epochs_without_gain += 1
         folder, n_kept = self._plan.checkpoint_dir, self._config.average
-        keep_epoch(folder, progress.epoch, self._raw_model, n_kept=n_kept)
+        with plain_whisper(self._raw_model):  # a mean of adapters isn't their products' mean
+            keep_epoch(folder, progress.epoch, self._raw_model, n_kept=n_kept)
         progress.batch, progress.loss_sum, progress.n_tokens = 0, 0.0, 0
         return progress
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ruach_core.config import TrainingConfig
+from ruach_core.errors import UserError
 
 # Peak rates by d_model for (a language that the base model knows, one that it doesn't), for full
 # fine-tuning. The first column is OpenAI's rule, pre-training rate / 40; the second is what recipes
@@ -16,19 +17,29 @@ _LEARNING_RATES = {
     1024: (8e-6, 2e-5),
     1280: (5e-6, 1.5e-5),
 }
+# Peak rates of LoRA adapters (rank 32, alpha 64, all linear layers) by d_model: an estimate between
+# the LoRA paper's 2e-4 to 5e-4 for models of 0.1 to 0.8 billion parameters (arXiv 2106.09685,
+# appendix D) and the 1e-3 of peft's own Whisper example. Adapters begin at zero, so they take some
+# ten times the rate of full fine-tuning.
+_LORA_RATES = {384: 1e-3, 512: 1e-3, 768: 5e-4, 1024: 3e-4, 1280: 2e-4}
 
 UNSEEN_WER = 0.7
 """Zero-shot WER from which a language counts as unseen."""
 
 
-def default_learning_rate(d_model: int, zero_shot_wer: float | None) -> tuple[float, str]:
+def default_learning_rate(
+    d_model: int, zero_shot_wer: float | None, *, lora: bool = False
+) -> tuple[float, str]:
     """The peak learning rate for a model's width, and why.
 
     Args:
         d_model: width of the model; the nearest known size counts.
         zero_shot_wer: strict WER (a fraction) of the base model; None counts as unseen.
+        lora: adapters are trained, for which the language makes no difference.
     """
     width = min(_LEARNING_RATES, key=lambda known: abs(known - d_model))
+    if lora:
+        return _LORA_RATES[width], "LoRA adapters, by the model's size"
     seen, unseen = _LEARNING_RATES[width]
     if zero_shot_wer is not None and zero_shot_wer < UNSEEN_WER:
         return seen, f"the base model knows the language (zero-shot WER {zero_shot_wer:.0%})"
@@ -69,6 +80,9 @@ def build_optimizer(model: Any, config: TrainingConfig) -> Any:
 
     The encoder has groups of its own, for its rate. It knows speech of any language already; the
     decoder has a new one to learn.
+
+    Raises:
+        UserError: `adamw8bit` was asked for, and bitsandbytes can't run it here.
     """
     import torch
 
@@ -90,7 +104,30 @@ def build_optimizer(model: Any, config: TrainingConfig) -> Any:
                 }
             )
     groups = [group for group in groups if group["params"]]
-    return torch.optim.AdamW(groups, lr=0.0, betas=(0.9, 0.98), eps=1e-6, fused=True)
+    settings: dict[str, Any] = {"lr": 0.0, "betas": (0.9, 0.98), "eps": 1e-6}
+    if config.optimizer == "adamw8bit":
+        _check_8bit(model.device)
+        from bitsandbytes.optim import AdamW8bit
+
+        return AdamW8bit(groups, **settings)
+    return torch.optim.AdamW(groups, **settings, fused=True)
+
+
+def _check_8bit(device: Any) -> None:
+    """Try one update: older bitsandbytes import anywhere, and fail at the first step on a CPU."""
+    import torch
+    from bitsandbytes.optim import AdamW8bit
+
+    trial = torch.nn.Parameter(torch.ones(4096, device=device))
+    trial.grad = torch.ones_like(trial)
+    try:
+        AdamW8bit([trial]).step()
+    except Exception as error:  # whatever a missing kernel or library raises
+        reason = " ".join(str(error).split())
+        raise UserError(
+            f"bitsandbytes has no 8-bit Adam for {device}: {reason}; update it with pip install "
+            "-U 'ruach-core[8bit]', train on an NVIDIA GPU, or use --training.optimizer adamw"
+        ) from error
 
 
 def set_learning_rate(optimizer: Any, rate: float) -> None:

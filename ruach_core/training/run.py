@@ -12,19 +12,29 @@ from ruach_core.data.read import write_set_aside
 from ruach_core.data.waveforms import WaveformStore
 from ruach_core.errors import require_extra
 from ruach_core.evaluation.report import write_text
+from ruach_core.models.memory import is_out_of_memory
 from ruach_core.models.resolve import ResolvedModel, resolve_base_model
 from ruach_core.models.special_tokens import SpecialTokens
 from ruach_core.plugins import Plugins
+from ruach_core.training.adapters import check_extras, choose_trained, merge_adapters
 from ruach_core.training.averaging import candidate_lines, choose_weights
+from ruach_core.training.batching import MicroBatch
 from ruach_core.training.checkpoint import Progress, check_identity, load_weights
 from ruach_core.training.collate import Collator, Tensors
 from ruach_core.training.console import Console
 from ruach_core.training.device import choose_precision, default_micro_batch_s, keep_freed_memory
+from ruach_core.training.encoder_cache import (
+    CachedCollator,
+    EncoderStates,
+    mask_padding,
+    without_changes,
+)
 from ruach_core.training.evaluating import Evaluator
 from ruach_core.training.finish import RunResult, ZeroShot, finish
 from ruach_core.training.language import blend_language_embedding
 from ruach_core.training.loop import Loop, Plan
 from ruach_core.training.measuring import Measurer
+from ruach_core.training.memory import explained
 from ruach_core.training.optimizer import (
     default_batch_size,
     default_epochs,
@@ -73,8 +83,12 @@ def train(
         RuachError: in one line, whatever the user can mend; nothing half-written stays.
     """
     _require_train_extra()
+    check_extras(config.training)
+    config, switched_off = without_changes(config)
     with joined() as ranks:
         if ranks.is_first:
+            for line in switched_off:
+                console.line(line)
             return _lead(config, console, ranks, resume=resume, overwrite=overwrite)
         _follow(config, ranks, resume=resume)
     return None
@@ -110,17 +124,20 @@ def _lead(
     measurer = Measurer(evaluator, plugins, base.directory, outputs.work)
     identity = {"settings": config.digest(), "data": prepared.corpus.fingerprint}
     zero_shot = _measure_zero_shot(measurer, outputs, identity, resume=resume)
-    store = _keep_audio(prepared, outputs, console)
-    plan = _plan(config, prepared, outputs, identity, measurer, zero_shot, store)
-    if ranks.count > 1:
-        console.line(f"{ranks.count} processes, each with its share of an update's clips")
-    ranks.tell(Start.of(plan, base, prepared))
-    loop = Loop(model, plan, console, ranks)
-    _show_first_batch(loop, plan, prepared, console)
-    plugins.before_train(_run_info(config, base, outputs, prepared))
-    loop.run(resume=resume)
+    for line in choose_trained(model, config.training, seed=config.seed):
+        console.line(line)
+    with explained():
+        plan = _plan(config, prepared, outputs, identity, measurer, zero_shot)
+        if ranks.count > 1:
+            console.line(f"{ranks.count} processes, each with its share of an update's clips")
+        ranks.tell(Start.of(plan, base, prepared))
+        loop = Loop(model, plan, console, ranks)
+        _show_first_batch(loop, plan, prepared, console)
+        plugins.before_train(_run_info(config, base, outputs, prepared))
+        loop.run(resume=resume)
     assert loop.best_dir is not None  # the first epoch always improves on nothing
     load_weights(loop.best_dir, model)
+    merge_adapters(model)
     _choose_weights(measurer, plan, loop.progress)
     for line in epoch_table(loop.progress.history, loop.progress.best_epoch):
         console.line(line)
@@ -159,7 +176,11 @@ def _follow(config: RunConfig, ranks: Ranks, *, resume: bool) -> None:
         plugins = Plugins.load(config.lang, use_pack=not config.no_pack)
         base = resolve_base_model(base.name, plugins, progress=False)
     model = _build_model(config, base, start.tokens, start.text_ids, ranks)
-    Loop(model, start.plan, Console(is_quiet=True), ranks).run(resume=resume)
+    choose_trained(model, config.training, seed=config.seed)
+    if config.training.cache_encoder:
+        mask_padding(model)
+    with explained():
+        Loop(model, start.plan, Console(is_quiet=True), ranks).run(resume=resume)
 
 
 def _build_model(
@@ -224,16 +245,47 @@ def _measure_zero_shot(
     return zero_shot
 
 
-def _keep_audio(prepared: Prepared, outputs: Outputs, console: Console) -> WaveformStore:
-    """The training clips decoded, for the epochs to come."""
-    clips = prepared.train
+def _build_collator(
+    config: RunConfig, prepared: Prepared, outputs: Outputs, evaluator: Evaluator, key: str
+) -> Collator:
+    """Keeps the training clips for the epochs to come: decoded, or encoded where that's asked."""
+    from accelerate import PartialState
+
+    model, console, clips = evaluator.model, evaluator.console, prepared.train
+    n_mels = model.config.num_mel_bins
+    if config.training.cache_encoder:
+        mask_padding(model)
+        model.to(PartialState().device)
+        precision, _ = choose_precision(config.training)
+        with console.progress(len(clips), "encode audio") as bar:
+            states = EncoderStates.build(
+                outputs.work / "encoder.float16",
+                clips,
+                model,
+                config.window,
+                key=key,
+                precision=precision,
+                on_progress=bar.update,
+            )
+        return CachedCollator(
+            clips, prepared.text_ids, prepared.tokens, n_mels=n_mels, states=states
+        )
     with console.progress(len(clips), "decode audio") as bar:
-        return WaveformStore.build(
+        store = WaveformStore.build(
             outputs.work / "audio.int16",
             clips,
             fingerprint=prepared.corpus.fingerprint,
             on_progress=bar.update,
         )
+    return Collator(
+        clips,
+        prepared.text_ids,
+        prepared.tokens,
+        n_mels=n_mels,
+        augment=config.augment,
+        seed=config.seed,
+        read=store.read,
+    )
 
 
 def _plan(
@@ -243,13 +295,14 @@ def _plan(
     identity: dict[str, str],
     measurer: Measurer,
     zero_shot: ZeroShot,
-    store: WaveformStore,
 ) -> Plan:
     """Fill in what the settings left to Ruach, and say what was chosen and why."""
     model, console = measurer.evaluator.model, measurer.evaluator.console
     rate, why_rate = config.training.learning_rate, "as set"
     if rate is None:
-        rate, why_rate = default_learning_rate(model.config.d_model, zero_shot.deciding_wer)
+        rate, why_rate = default_learning_rate(
+            model.config.d_model, zero_shot.deciding_wer, lora=config.training.lora_rank > 0
+        )
     precision, why_precision = choose_precision(config.training)
     batch_size = config.training.batch_size or default_batch_size(len(prepared.train))
     console.line(f"Learning rate {rate:g}: {why_rate}")
@@ -259,18 +312,11 @@ def _plan(
     return Plan(
         config=config,
         train=prepared.train,
-        collator=Collator(
-            prepared.train,
-            prepared.text_ids,
-            prepared.tokens,
-            n_mels=model.config.num_mel_bins,
-            augment=config.augment,
-            seed=config.seed,
-            read=store.read,
-        ),
+        collator=_build_collator(config, prepared, outputs, measurer.evaluator, str(identity)),
         learning_rate=rate,
         batch_size=batch_size,
-        micro_batch_s=config.training.micro_batch_s or default_micro_batch_s(model),
+        micro_batch_s=config.training.micro_batch_s
+        or default_micro_batch_s(model, config.training),
         precision=precision,
         checkpoint_dir=outputs.checkpoints,
         identity=identity,
@@ -288,14 +334,22 @@ def _show_first_batch(loop: Loop, plan: Plan, prepared: Prepared, console: Conso
         with torch.inference_mode():
             return float(loop.loss(tensors))
 
-    lines = xray_lines(
-        plan.collator(first, 0),
-        [plan.train[i] for i in first.indices],
-        prepared.tokenizer,
-        prepared.tokens,
-        loss=loss,
-    )
-    for line in lines:
+    def lines(shown: MicroBatch) -> list[str]:
+        return xray_lines(
+            plan.collator(shown, 0),
+            [plan.train[i] for i in shown.indices],
+            prepared.tokenizer,
+            prepared.tokens,
+            loss=loss,
+        )
+
+    try:
+        found = lines(first)
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        found = lines(MicroBatch(first.windows[:1], first.n_samples))
+    for line in found:
         console.line(line)
 
 

@@ -143,6 +143,32 @@ def test_utterances_are_read_from_their_files_and_segments(
 
 
 @pytest.mark.slow
+def test_batches_are_halved_where_memory_runs_out(
+    recognizer: Ct2Recognizer, waveforms: list[np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = recognizer.decode(waveforms[:1] * 3, window="trim")
+    generate, asked = recognizer._generate, []
+
+    def limited(features: object, n_clips: int) -> object:
+        asked.append(n_clips)
+        if n_clips > 1:
+            raise RuntimeError("CUDA failed with error out of memory")
+        return generate(features, n_clips)
+
+    monkeypatch.setattr(recognizer, "_generate", limited)
+    assert recognizer.decode(waveforms[:1] * 3, window="trim") == expected
+    assert asked[0] == 3
+    assert asked[-3:] == [1, 1, 1]
+
+    def failing(features: object, n_clips: int) -> object:
+        raise RuntimeError("CUDA failed with error out of memory")
+
+    monkeypatch.setattr(recognizer, "_generate", failing)
+    with pytest.raises(RuntimeError, match="out of memory"):
+        recognizer.decode(waveforms[:1], window="trim")
+
+
+@pytest.mark.slow
 def test_short_windows_are_decoded(
     recognizer: Ct2Recognizer, spoken: list[tuple[str, Path]], waveforms: list[np.ndarray]
 ) -> None:

@@ -20,6 +20,7 @@ import soundfile
 from ruach_core.config import build_config
 from ruach_core.models.special_tokens import SpecialTokens, WhisperTokenizer
 from ruach_core.testing.plugins import site_environment
+from ruach_core.training.adapters import choose_trained
 from ruach_core.training.collate import Collator
 from ruach_core.training.console import Console
 from ruach_core.training.loop import Loop, Plan
@@ -105,7 +106,9 @@ class Setting:
             identity={"settings": config.digest(), "data": "tones"},
             evaluate=evaluate or _improving(),
         )  # fmt: skip
-        return Loop(load_model(self.model_dir, tokens, text_ids), plan, Listener(on_line))
+        model = load_model(self.model_dir, tokens, text_ids)
+        choose_trained(model, config.training, seed=config.seed)
+        return Loop(model, plan, Listener(on_line))
 
 
 DEFAULTS = {

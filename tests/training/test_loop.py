@@ -210,7 +210,9 @@ def test_best_weights_are_those_of_the_best_epoch(setting):
     from safetensors.numpy import load_file
 
     assert loop.best_dir is not None
-    assert_same(load_file(loop.best_dir / "model.safetensors"), seen[1])
+    saved = load_file(loop.best_dir / "model.safetensors")
+    untrained = "model.encoder.embed_positions.weight"
+    assert_same(saved, {name: value for name, value in seen[1].items() if name != untrained})
 
 
 STOPPED_RUN = {"training.batch_size": 2, "training.epochs": 2, "training.log_steps": 1}

@@ -1,0 +1,32 @@
+"""Telling that memory has run out, whatever the device calls it."""
+
+from __future__ import annotations
+
+import gc
+
+_SIGNS = (
+    "out of memory",  # CUDA, CTranslate2 on CUDA, MPS
+    "can't allocate memory",  # the CPU's allocator, on Unix
+    "not enough memory",  # and on Windows
+    "CUBLAS_STATUS_ALLOC_FAILED",
+)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory has run out, so that less at once may still fit."""
+    if isinstance(error, MemoryError):
+        return True
+    # torch.OutOfMemoryError is a RuntimeError, and says so in its text.
+    return isinstance(error, RuntimeError) and any(sign in str(error) for sign in _SIGNS)
+
+
+def release_memory() -> None:
+    """Give back what a failed pass has left behind; call it outside the `except` block.
+
+    Inside, the error's traceback still holds the pass's tensors.
+    """
+    import torch
+
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
