@@ -78,6 +78,11 @@ class TrainingConfig(_Section):
     checkpoint_minutes: float = Field(
         10.0, ge=0, description="longest time without a checkpoint; one is written at each epoch"
     )
+    sharding: Literal["none", "fsdp"] = Field(
+        "none",
+        description="on several devices: none, each has the whole model; fsdp, each has its part "
+        "of weights, gradients and moments, for models that one device can't hold",
+    )
     workers: int = Field(2, ge=1, description="threads that read audio ahead of the training")
     language_init: Literal["keep", "detect"] = Field(
         "keep",
@@ -241,7 +246,12 @@ class RunConfig(_Section):
 
     def digest(self) -> str:
         """Digest of what decides the trained weights, data aside; a resumed run must share it."""
-        data = self.model_dump(mode="json", exclude={"data", "output", "lm", "export"})
+        data = self.model_dump(
+            mode="json",
+            exclude={
+                "data": True, "output": True, "lm": True, "export": True, "training": {"sharding"},
+            },
+        )  # fmt: skip
         return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
 
 

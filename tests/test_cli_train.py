@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import click
 import pytest
 
 from ruach_core.cli import main
 from ruach_core.cli.run_settings import dotted_flags
+from ruach_core.cli.train import parse_arguments
 
 NO_MODEL = "./no-such-model"
 
@@ -44,6 +46,9 @@ def test_a_value_that_looks_like_a_flag_and_an_empty_one():
         (("--lang", "qaa", "--training.epochs"), "--training.epochs needs a value"),
         (("--lang", "qaa", "--epochs", "many"), "many"),
         ((), "--lang"),
+        (("--lang", "qaa", "--nproc", "0"), "--nproc"),
+        (("--lang", "qaa", "--nproc", "2", "--nnodes", "2"), "--launcher torchrun"),
+        (("--lang", "qaa", "--launcher", "slurm", "--nproc", "2"), "srun"),
     ],
 )
 def test_wrong_usage_is_status_2(capsys, arguments, named):
@@ -97,3 +102,35 @@ def test_help_says_how_to_lay_out_the_data(capsys):
     for word in ("train/metadata.csv", "file_name,transcription", "--resume", "--settings",
                  "--overwrite", "--option"):  # fmt: skip
         assert word in printed
+
+
+def test_processes_that_cannot_meet_are_refused_before_they_start(capsys):
+    several = ("--lang", "qaa", "--launcher", "torchrun", "--nproc", "2", "--nnodes", "2")
+    status, error = run(capsys, *several)
+    assert status == 1
+    assert "--master-addr" in error
+
+
+def test_slurm_without_srun(capsys):
+    status, error = run(capsys, "--lang", "qaa", "--launcher", "slurm")
+    assert status == 1
+    assert "srun" in error
+
+
+def test_a_process_that_was_launched_starts_no_others(capsys, monkeypatch):
+    monkeypatch.setenv("RANK", "0")
+    monkeypatch.setenv("WORLD_SIZE", "1")
+    assert "--nproc" not in run(capsys, "--lang", "qaa", "--model", NO_MODEL)[1]
+    status, error = run(capsys, "--lang", "qaa", "--nproc", "2")
+    assert status == 2
+    assert "launched this process already" in error
+
+
+def test_another_command_can_read_the_arguments():
+    request = parse_arguments(["--lang", "qaa", "--epochs", "3", "--training.sharding", "fsdp",
+                               "--resume"])  # fmt: skip
+    assert request.resume
+    assert not request.overwrite
+    assert (request.config.training.epochs, request.config.training.sharding) == (3, "fsdp")
+    with pytest.raises(click.UsageError, match="ruach train itself"):
+        parse_arguments(["--lang", "qaa", "--node-rank", "1"])

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -40,9 +41,24 @@ class WaveformStore:
     """Waveforms by utterance, read by position from one file; safe to read from many threads."""
 
     def __init__(self, path: Path, places: dict[str, tuple[int, int]]) -> None:
-        """`places` has each utterance's first sample and its number of samples."""
+        """`places` has each utterance's first sample and its number of samples.
+
+        Raises:
+            UserError: the file isn't there.
+        """
+        self._path = path
         self._places = places
-        self._file = os.open(path, os.O_RDONLY)
+        try:
+            self._file = os.open(path, os.O_RDONLY)
+        except OSError as error:
+            raise UserError(
+                f"{path}: {error.strerror} on {platform.node()}; processes on several machines "
+                "need the folder of --output on storage that all of them share"
+            ) from error
+
+    def __reduce__(self) -> tuple[type[WaveformStore], tuple[Path, dict[str, tuple[int, int]]]]:
+        """Travel to another process as the file's name; that one opens it anew."""
+        return WaveformStore, (self._path.absolute(), self._places)
 
     @classmethod
     def build(

@@ -52,6 +52,13 @@ class MicroBatch:
         """Every clip of the pass."""
         return tuple(i for window in self.windows for i in window.indices)
 
+    def share(self, rank: int, n_ranks: int) -> MicroBatch:
+        """The windows that one of several processes takes; none where there are too few.
+
+        Windows are of like lengths and in their order, so every n-th makes shares of like weight.
+        """
+        return MicroBatch(self.windows[rank::n_ranks], self.n_samples)
+
     @property
     def window_s(self) -> float:
         """Seconds of window that the pass computes, all windows together."""
@@ -85,6 +92,7 @@ def plan_epoch(
     epoch: int,
     n_tokens: Sequence[int],
     augment: AugmentConfig | None = None,
+    n_ranks: int = 1,
 ) -> list[Batch]:
     """The batches of one epoch; every utterance is in exactly one of them.
 
@@ -97,6 +105,7 @@ def plan_epoch(
         epoch: counted from 0.
         n_tokens: of each utterance's text; bounds what is packed together.
         augment: what changes the clips' speed, and so their lengths; None for nothing.
+        n_ranks: processes that share each forward pass; the limit is for the share of one.
 
     Returns:
         ceil(utterances / batch_size) batches.
@@ -131,7 +140,7 @@ def plan_epoch(
             else:
                 n_samples = window_samples(durations_s[i], margin_s=silence_s)
                 sized.append((n_samples, TrainingWindow.of_clip(i)))
-        batches.append(Batch(_cut(sized, micro_batch_s)))
+        batches.append(Batch(_cut(sized, micro_batch_s, n_ranks)))
     rng.shuffle(batches)  # out of the order of lengths
     return batches
 
@@ -200,7 +209,7 @@ def _like_lengths(
 
 
 def _cut(
-    sized: Sequence[tuple[int, TrainingWindow]], micro_batch_s: float
+    sized: Sequence[tuple[int, TrainingWindow]], micro_batch_s: float, n_ranks: int
 ) -> tuple[MicroBatch, ...]:
     """Cut a batch into forward passes: like windows together, none above the limit."""
     micro_batches: list[MicroBatch] = []
@@ -209,7 +218,8 @@ def _cut(
     for n_samples, window in sorted(
         sized, key=lambda pair: (pair[0], pair[1].indices, pair[1].silence or 0)
     ):
-        would_be_s = (len(current) + 1) * n_samples / SAMPLING_RATE
+        largest_share = len(current) // n_ranks + 1
+        would_be_s = largest_share * n_samples / SAMPLING_RATE
         # A full window among trimmed ones would stretch them all to 30 s.
         jumps = bool(current) and n_samples == MAX_SAMPLES != longest
         if current and (would_be_s > micro_batch_s or jumps):

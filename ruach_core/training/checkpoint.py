@@ -12,12 +12,14 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ruach_core.errors import UserError
+from ruach_core.training.sharding import laid_out_as, whole
 
 if TYPE_CHECKING:
     import torch
@@ -149,8 +151,11 @@ def write_checkpoint(
     optimizer: Any,
     identity: Mapping[str, str],
     keep: int = 2,
+    is_writer: bool = True,
 ) -> Path:
     """Write `checkpoint-<update>` and remove all but the newest `keep`.
+
+    Of several processes all must call it, since parts of a sharded model come from each.
 
     Args:
         folder: the run's checkpoint folder.
@@ -159,17 +164,23 @@ def write_checkpoint(
         optimizer: AdamW over those parameters; its state is saved by parameter name.
         identity: digests of settings and data; a resumed run must have the same.
         keep: how many checkpoints stay.
+        is_writer: whether this process is the one that writes.
     """
     from safetensors.torch import save_file
 
+    final = folder / f"{PREFIX}{progress.update}"
+    if not is_writer:
+        for _ in chain(_parameters(model), _optimizer_state(model, optimizer)):
+            pass  # their parts are gathered, and left to the writer
+        return final
+
     def write(temporary: Path) -> None:
-        save_file(_parameters(model), temporary / "model.safetensors")
-        save_file(_optimizer_state(model, optimizer), temporary / "optimizer.safetensors")
+        save_file(dict(_parameters(model)), temporary / "model.safetensors")
+        save_file(dict(_optimizer_state(model, optimizer)), temporary / "optimizer.safetensors")
         state = {"progress": asdict(progress), "identity": dict(identity)}
         (temporary / "state.json").write_text(json.dumps(state, indent=1), encoding="utf-8")
         seal(temporary)
 
-    final = folder / f"{PREFIX}{progress.update}"
     write_folder(final, write)
     for old in _by_update(folder)[keep:]:
         shutil.rmtree(old)
@@ -184,7 +195,7 @@ def write_weights(folder: Path, model: Any, *, is_half: bool = False) -> None:
         if is_half:
             weights = {n: p.detach().to("cpu").half() for n, p in model.named_parameters()}
         else:
-            weights = _parameters(model)
+            weights = dict(_parameters(model))
         save_file(weights, temporary / "model.safetensors")
         seal(temporary)
 
@@ -200,7 +211,7 @@ def load_weights(folder: Path, model: Any) -> None:
 
     saved = load_file(folder / "model.safetensors")
     for name, parameter in _trained(model):
-        parameter.data.copy_(saved[name])
+        parameter.data.copy_(laid_out_as(saved[name], parameter))
 
 
 def find_checkpoint(folder: Path) -> Path | None:
@@ -248,7 +259,7 @@ def load_checkpoint(
         if f"{name}/step" in saved:
             prefix = f"{name}/"
             optimizer.state[parameter] = {
-                key.removeprefix(prefix): _as_state(value, parameter.device)
+                key.removeprefix(prefix): _as_state(value, parameter)
                 for key, value in saved.items()
                 if key.startswith(prefix)
             }
@@ -260,33 +271,35 @@ def _trained(model: Any) -> list[tuple[str, torch.Tensor]]:
     return [(n, p) for n, p in model.named_parameters() if p.requires_grad]
 
 
-def _parameters(model: Any) -> dict[str, torch.Tensor]:
-    return {n: p.detach().to("cpu").contiguous() for n, p in _trained(model)}
+def _parameters(model: Any) -> Iterator[tuple[str, torch.Tensor]]:
+    for name, parameter in _trained(model):
+        yield name, whole(parameter.detach()).to("cpu").contiguous()
 
 
-def _optimizer_state(model: Any, optimizer: Any) -> dict[str, torch.Tensor]:
+def _optimizer_state(model: Any, optimizer: Any) -> Iterator[tuple[str, torch.Tensor]]:
     """Whatever the optimizer keeps of each parameter: moments, steps, quantization maps."""
     import torch
 
-    state = {}
-    seen = set()
+    shared: dict[int, torch.Tensor] = {}
     for name, parameter in _trained(model):
         for key, value in optimizer.state.get(parameter, {}).items():
-            tensor = torch.as_tensor(value).detach().to("cpu").contiguous()
+            tensor = whole(torch.as_tensor(value).detach()).to("cpu").contiguous()
             # 8-bit Adam has one quantization map for all, and safetensors no shared memory.
-            shared = tensor.data_ptr() in seen
-            seen.add(tensor.data_ptr())
-            state[f"{name}/{key}"] = tensor.clone() if shared else tensor
-    return state
+            if tensor.data_ptr() in shared:
+                tensor = tensor.clone()
+            shared[tensor.data_ptr()] = tensor
+            yield f"{name}/{key}", tensor
 
 
-def _as_state(value: torch.Tensor, device: torch.device) -> torch.Tensor | int:
+def _as_state(value: torch.Tensor, parameter: torch.Tensor) -> torch.Tensor | int:
     """A saved value as the optimizer keeps it: AdamW counts steps in float32, 8-bit Adam in int."""
     import torch
 
     if value.dtype == torch.int64 and value.ndim == 0:
         return int(value)
-    return value.to(device)
+    if value.shape == parameter.shape:
+        return laid_out_as(value, parameter)
+    return value.to(parameter.device)
 
 
 def _by_update(folder: Path) -> list[Path]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -44,6 +44,10 @@ class Tensors:
     n_mels: int
     decoder_input_ids: torch.Tensor
     target_ids: torch.Tensor
+
+    def uncounted(self) -> Tensors:
+        """The same pass without any target: its loss is 0, and so is its gradient."""
+        return replace(self, target_ids=self.target_ids.new_full(self.target_ids.shape, IGNORED))
 
     def log_mel(self, device: torch.device | str = "cpu") -> torch.Tensor:
         """What the encoder hears: float32, (batch, n_mels, n_frames), computed on the device."""

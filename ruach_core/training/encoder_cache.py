@@ -106,9 +106,14 @@ class EncoderStates:
 
     def __init__(self, path: Path, places: dict[str, tuple[int, int]], width: int) -> None:
         """`places` has each utterance's first position and its number of positions."""
+        self._path = path
         self._places = places
         self._width = width
         self._file = os.open(path, os.O_RDONLY)
+
+    def __reduce__(self) -> tuple[type[EncoderStates], tuple[Any, ...]]:
+        """Travel to another process as the file's name; that one opens it anew."""
+        return EncoderStates, (self._path.absolute(), self._places, self._width)
 
     @classmethod
     def build(

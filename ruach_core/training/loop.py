@@ -9,9 +9,10 @@ from __future__ import annotations
 import math
 import shutil
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -40,7 +41,9 @@ from ruach_core.training.optimizer import (
     set_learning_rate,
 )
 from ruach_core.training.randomness import generator
+from ruach_core.training.ranks import Ranks
 from ruach_core.training.read_ahead import Waiting, read_ahead
+from ruach_core.training.sharding import gather_weights, sharded, whole
 from ruach_core.training.stochastic_depth import StochasticDepth
 from ruach_core.types import Utterance
 
@@ -63,7 +66,8 @@ class Plan:
     """What was decided before the first update; the loop reads it and changes nothing in it.
 
     `identity` holds digests of settings and data, which a resumed run must share. `evaluate` gives
-    the figures of the model as it is now: at least `eval_wer`, `eval_cer` and `eval_loss`.
+    the figures of the model as it is now: at least `eval_wer`, `eval_cer` and `eval_loss`; only
+    the first of several processes calls it.
     """
 
     config: RunConfig
@@ -77,8 +81,11 @@ class Plan:
     identity: Mapping[str, str]
     evaluate: Callable[[Any], dict[str, float]]
 
-    def batches(self, epoch: int, micro_batch_s: float = 0.0) -> list[Batch]:
-        """The batches of an epoch, counted from 0; cut more finely than planned where asked."""
+    def batches(self, epoch: int, micro_batch_s: float = 0.0, *, n_ranks: int = 1) -> list[Batch]:
+        """The batches of an epoch, counted from 0, for so many processes.
+
+        They are cut more finely than planned where `micro_batch_s` asks for it.
+        """
         return plan_epoch(
             self.train,
             self.config.window,
@@ -88,29 +95,35 @@ class Plan:
             epoch=epoch,
             n_tokens=self.collator.n_tokens,
             augment=self.config.augment,
+            n_ranks=n_ranks,
         )
 
 
 class Loop:
-    """Trains one model by a plan."""
+    """Trains one model by a plan, in one process or in several that share each batch."""
 
-    def __init__(self, model: Any, plan: Plan, console: Console) -> None:
-        """`model` allows short windows and is trained in place."""
+    def __init__(
+        self, model: Any, plan: Plan, console: Console, ranks: Ranks | None = None
+    ) -> None:
+        """`model` allows short windows and is trained in place; `ranks` None is one process."""
         from accelerate import Accelerator
 
         self._plan = plan
         self._config = plan.config.training
         self._console = console
+        self._ranks = ranks or Ranks()
         mixed = {"float32": "no"}.get(plan.precision, plan.precision)
         self._accelerator = Accelerator(mixed_precision=mixed)
-        if self._accelerator.num_processes > 1:
-            raise UserError("training runs in one process as yet: start it without a launcher")
         self._raw_model = model.to(self._accelerator.device)
         set_dropout(self._raw_model, self._config.dropout)
+        # What is trained: the model itself, or its shards beside it.
+        self._trained = self._raw_model
+        if self._is_sharded:
+            self._trained = sharded(model, plan.precision, keep_whole=self._ranks.is_first)
         rate = self._config.stochastic_depth
-        self._depth = StochasticDepth(self._raw_model, rate) if rate else None
-        self._model = self._accelerator.prepare(self._raw_model)
-        self._raw_optimizer = build_optimizer(self._raw_model, self._config)
+        self._depth = StochasticDepth(self._trained, rate) if rate else None
+        self._model = self._trained if self._is_sharded else self._accelerator.prepare(model)
+        self._raw_optimizer = build_optimizer(self._trained, self._config)
         self._optimizer = self._accelerator.prepare(self._raw_optimizer)
         self._per_epoch = math.ceil(len(plan.train) / plan.batch_size)
         n_epochs = self._config.epochs or default_epochs(len(plan.train))
@@ -133,7 +146,7 @@ class Loop:
         """
         if resume:
             self._resume()
-        else:
+        elif self._ranks.is_first:
             shutil.rmtree(self._plan.checkpoint_dir, ignore_errors=True)
         self._last_saved = self._began = time.monotonic()
         with (
@@ -158,17 +171,17 @@ class Loop:
         return self.progress.update >= self._n_updates or is_out_of_patience
 
     def _resume(self) -> None:
-        checkpoint = find_checkpoint(self._plan.checkpoint_dir)
+        checkpoint = self._ranks.from_first(lambda: find_checkpoint(self._plan.checkpoint_dir))
         if checkpoint is None:
             self._console.line("no checkpoint to resume from: beginning anew")
             return
         self.progress = load_checkpoint(
             checkpoint,
-            model=self._raw_model,
+            model=self._trained,
             optimizer=self._raw_optimizer,
             identity=self._plan.identity,
         )
-        if self.best_dir and not is_complete(self.best_dir):
+        if self._ranks.is_first and self.best_dir and not is_complete(self.best_dir):
             raise UserError(
                 f"{self.best_dir}: damaged; begin anew with --overwrite in place of --resume"
             )
@@ -181,13 +194,13 @@ class Loop:
         while not self._train_epoch(bar):
             release_memory()
         self._end_epoch()
-        if self._stop_signal is not None:
+        if self._agree()[0]:
             self._stop()
 
     def _train_epoch(self, bar: Bar) -> bool:
         """Make the epoch's updates; False where memory ran out, to go on in smaller passes."""
         progress, plan = self.progress, self._plan
-        batches = plan.batches(progress.epoch, progress.micro_batch_s)
+        batches = plan.batches(progress.epoch, progress.micro_batch_s, n_ranks=self._ranks.count)
         last = progress.batch + self._n_updates - progress.update
         try:
             for _ in self.updates(batches[progress.batch : last]):
@@ -201,17 +214,17 @@ class Loop:
         """Show an update, and save what has to be saved now."""
         bar.update()
         bar.set_postfix_str(f"waiting for data {self._waiting.share:.1%}")
-        if self._stop_signal is not None:
+        is_stopping, is_due = self._agree()
+        if is_stopping:
             self._save()
             self._stop()
-        minutes = (time.monotonic() - self._last_saved) / 60
-        if minutes >= self._config.checkpoint_minutes and self.progress.batch < n_batches:
+        if is_due and self.progress.batch < n_batches:
             self._save()
 
     def _back_off(self, micro_batch: MicroBatch) -> None:
         """Cut the same batches into smaller passes from now on; what is learned stays the same."""
         self._optimizer.zero_grad()
-        if self._accelerator.num_processes > 1:  # the others wait for this one's gradients
+        if self._ranks.count > 1:  # the others wait for this one's gradients
             raise UserError(
                 f"out of memory: passes of {micro_batch.window_s:.1f} s of window don't fit one of "
                 "the devices; begin anew with --overwrite and a lower --training.micro_batch_s"
@@ -230,18 +243,41 @@ class Loop:
             self._update(batch, passes)
             yield batch
 
+    def _agree(self) -> tuple[bool, bool]:
+        """Whether any process was told to stop, and whether the first finds a checkpoint due."""
+        minutes = (time.monotonic() - self._last_saved) / 60
+        is_due = self._ranks.is_first and minutes >= self._config.checkpoint_minutes
+        n_stops, n_due = self._ranks.sum([self._stop_signal is not None, is_due])
+        return n_stops > 0, n_due > 0
+
     def _stop(self) -> NoReturn:
-        raise InterruptedRunError("stopped by a signal; go on with --resume")
+        self._ranks.fail(InterruptedRunError("stopped by a signal; go on with --resume"))
 
     def _read(self, batches: Sequence[Batch]) -> Iterator[tuple[Batch, list[Tensors]]]:
-        """Each batch with its passes' tensors, read ahead by `training.workers` threads."""
-        collator, epoch = self._plan.collator, self.progress.epoch
+        """Each batch with the tensors of this process's passes, read ahead by some threads."""
+        epoch = self.progress.epoch
 
         def read(batch: Batch) -> list[Tensors]:
-            return [collator(micro_batch, epoch) for micro_batch in batch.micro_batches]
+            return [self._own_tensors(micro_batch, epoch) for micro_batch in batch.micro_batches]
 
         passes = read_ahead(read, batches, n_threads=self._config.workers)
         return zip(batches, self._waiting.timed(passes), strict=True)
+
+    def _own_part(self, micro_batch: MicroBatch) -> tuple[MicroBatch, bool]:
+        """This process's part of a pass, and whether it counts; every process takes part in all.
+
+        Where there is no window for it, it computes one that counts for nothing: gradients are
+        exchanged pass by pass, and a process that left one out would be waited for.
+        """
+        share = micro_batch.share(self._ranks.number, self._ranks.count)
+        if share.windows:
+            return share, True
+        return MicroBatch(micro_batch.windows[:1], micro_batch.n_samples), False
+
+    def _own_tensors(self, micro_batch: MicroBatch, epoch: int) -> Tensors:
+        part, is_counted = self._own_part(micro_batch)
+        tensors = self._plan.collator(part, epoch)
+        return tensors if is_counted else tensors.uncounted()
 
     def _update(self, batch: Batch, passes: Sequence[Tensors]) -> None:
         import torch
@@ -253,15 +289,13 @@ class Loop:
         set_learning_rate(self._optimizer, rate)
         if self._config.dropout:
             # By key, like all else that is random: a resumed run drops the same.
-            drawn = generator("dropout", self._plan.config.seed, progress.update)
-            torch.manual_seed(int(drawn.integers(2**62)))
-        loss_sum = self._passes(batch, passes, n_tokens)
+            key = (self._plan.config.seed, progress.update, self._ranks.number)
+            torch.manual_seed(int(generator("dropout", *key).integers(2**62)))
+        (loss_sum,) = self._ranks.sum([self._passes(batch, passes, n_tokens)])
         self._check_finite("loss", loss_sum)
-        grad_norm = self._accelerator.clip_grad_norm_(
-            self._raw_model.parameters(), self._config.max_grad_norm
-        )
+        grad_norm = self._clip_gradient()
         if self._plan.precision != "fp16":  # whose scaler leaves such an update out by itself
-            self._check_finite("gradient", float(grad_norm))
+            self._check_finite("gradient", grad_norm)
         self._optimizer.step()
         self._optimizer.zero_grad()
         progress.update += 1
@@ -273,7 +307,21 @@ class Loop:
             progress.window_loss[1] + n_tokens,
         ]
         if progress.update % self._config.log_steps == 0:
-            self._log_step(float(grad_norm), rate)
+            self._log_step(grad_norm, rate)
+
+    def _exchanging(self, *, is_last: bool) -> AbstractContextManager[Any]:
+        """Have the processes add up their gradients in the last pass of an update only."""
+        if is_last or self._is_sharded or self._ranks.count == 1:
+            return nullcontext()  # shards hold no more than their part, so each pass adds it up
+        context: AbstractContextManager[Any] = self._accelerator.no_sync(self._model)
+        return context
+
+    def _clip_gradient(self) -> float:
+        """Clip the gradient's norm; returns what it was."""
+        norm = self._accelerator.clip_grad_norm_(
+            self._trained.parameters(), self._config.max_grad_norm
+        )
+        return float(whole(norm))
 
     def _passes(self, batch: Batch, passes: Sequence[Tensors], n_tokens: int) -> float:
         """Forward and backward through the batch's passes; returns the summed loss.
@@ -283,36 +331,40 @@ class Loop:
         """
         loss_sum = 0.0
         for micro_batch, tensors in zip(batch.micro_batches, passes, strict=True):
+            part, _ = self._own_part(micro_batch)
             if self._depth:
                 self._depth.choose(
-                    micro_batch.windows,
+                    part.windows,
                     self._plan.train,
                     seed=self._plan.config.seed,
                     epoch=self.progress.epoch,
                 )
             try:
-                minimised, shown = self._losses(tensors)
-                self._accelerator.backward(minimised / n_tokens)
+                with self._exchanging(is_last=tensors is passes[-1]):
+                    minimised, shown = self._losses(self._model, tensors)
+                    # The exchange takes the mean over processes, where their sum is meant.
+                    self._accelerator.backward(minimised * (self._ranks.count / n_tokens))
             except (RuntimeError, MemoryError) as error:
                 if is_out_of_memory(error):
-                    raise PassDidNotFitError(micro_batch) from None
+                    raise PassDidNotFitError(part) from None
                 raise
             loss_sum += float(shown.detach())
         return loss_sum
 
     def _check_finite(self, what: str, value: float) -> None:
         if not math.isfinite(value):
-            raise UserError(
+            error = UserError(
                 f"the {what} is {value} at update {self.progress.update + 1}: use a lower "
                 f"--training.learning_rate (now {self._plan.learning_rate:g}) or "
                 "--training.precision float32"
             )
+            self._ranks.fail(error)  # each has the same figures
 
     def loss(self, tensors: Tensors) -> torch.Tensor:
-        """Summed cross-entropy of one forward pass, never smoothed."""
-        return self._losses(tensors)[1]
+        """Summed cross-entropy of one forward pass, never smoothed; in this process alone."""
+        return self._losses(self._raw_model, tensors)[1]
 
-    def _losses(self, tensors: Tensors) -> tuple[torch.Tensor, torch.Tensor]:
+    def _losses(self, model: Any, tensors: Tensors) -> tuple[torch.Tensor, torch.Tensor]:
         """What is minimised, and the cross-entropy that is shown; each summed over the tokens.
 
         Label smoothing (arXiv 1512.00567, section 7) gives every token of the vocabulary an equal
@@ -321,7 +373,7 @@ class Loop:
         device = self._accelerator.device
         heard = tensors.encoder_inputs(device)
         with self._accelerator.autocast():
-            logits = self._model(
+            logits = model(
                 **heard,
                 decoder_input_ids=tensors.decoder_input_ids.to(device),
                 use_cache=False,
@@ -350,6 +402,17 @@ class Loop:
         )
 
     def _end_epoch(self) -> None:
+        if self._is_sharded:
+            gather_weights(self._trained, self._raw_model)
+        self.progress = self._ranks.from_first(self._judge_epoch)
+        self._save()
+        if self._ranks.is_first:
+            for old in self._plan.checkpoint_dir.glob(f"{BEST}-*"):
+                if old != self.best_dir:
+                    shutil.rmtree(old)
+
+    def _judge_epoch(self) -> Progress:
+        """Evaluate, and keep the weights if they are the best so far."""
         progress = self.progress
         with plain_whisper(self._raw_model):
             figures = self._plan.evaluate(self)
@@ -372,10 +435,7 @@ class Loop:
         with plain_whisper(self._raw_model):  # a mean of adapters isn't their products' mean
             keep_epoch(folder, progress.epoch, self._raw_model, n_kept=n_kept)
         progress.batch, progress.loss_sum, progress.n_tokens = 0, 0.0, 0
-        self._save()
-        for old in self._plan.checkpoint_dir.glob(f"{BEST}-*"):
-            if old != self.best_dir:
-                shutil.rmtree(old)
+        return progress
 
     def _log(self, figures: dict[str, float], **extra: float) -> None:
         self._console.line(str(figures))
@@ -386,18 +446,26 @@ class Loop:
         self.progress.seconds += now - self._began
         self.progress.waited_s += self._waiting.take_s()
         self._began = self._last_saved = now
-        if self._accelerator.is_main_process:
-            write_checkpoint(
-                self._plan.checkpoint_dir,
-                self.progress,
-                model=self._raw_model,
-                optimizer=self._raw_optimizer,
-                identity=self._plan.identity,
-            )
+        write_checkpoint(
+            self._plan.checkpoint_dir,
+            self.progress,
+            model=self._trained,
+            optimizer=self._raw_optimizer,
+            identity=self._plan.identity,
+            is_writer=self._ranks.is_first,
+        )
+        self._ranks.meet()  # none may end, and be seen to, before it is written
+
+    @property
+    def _is_sharded(self) -> bool:
+        return self._config.sharding == "fsdp" and self._ranks.count > 1
 
     @contextmanager
     def _signals(self) -> Iterator[None]:
         """Turn SIGINT and SIGTERM into a stop at the next update; a second one stops at once."""
+        if threading.current_thread() is not threading.main_thread():
+            yield  # a cluster's worker; its signals are its own
+            return
 
         def note(number: int, _frame: object) -> None:
             self._stop_signal = number

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 from ruach_core.config import RunConfig
 from ruach_core.data.read import write_set_aside
@@ -14,12 +14,14 @@ from ruach_core.data.waveforms import WaveformStore
 from ruach_core.evaluation.report import write_text
 from ruach_core.models.memory import is_out_of_memory
 from ruach_core.models.resolve import ResolvedModel, resolve_base_model
+from ruach_core.models.special_tokens import SpecialTokens
 from ruach_core.plugins import Plugins
 from ruach_core.training.adapters import check_extras, choose_trained, merge_adapters
 from ruach_core.training.averaging import candidate_lines, choose_weights
 from ruach_core.training.batching import MicroBatch
 from ruach_core.training.checkpoint import Progress, check_identity, load_weights
 from ruach_core.training.collate import Collator, Tensors
+from ruach_core.training.console import Console
 from ruach_core.training.device import choose_precision, default_micro_batch_s, require_train_extra
 from ruach_core.training.encoder_cache import (
     CachedCollator,
@@ -48,13 +50,10 @@ from ruach_core.training.preparation import (
     read_weights,
 )
 from ruach_core.training.randomness import pick
+from ruach_core.training.ranks import Ranks, joined
 from ruach_core.training.short_plan import short_plan
 from ruach_core.training.xray import xray_lines
 from ruach_core.types import RunInfo
-
-if TYPE_CHECKING:
-    from ruach_core.training.console import Console
-
 
 WITHOUT_PACK = (
     "No language pack: core's safe normaliser serves (Unicode form, invisible characters, white "
@@ -67,8 +66,11 @@ WITHOUT_PACK = (
 
 def train(
     config: RunConfig, console: Console, *, resume: bool = False, overwrite: bool = False
-) -> RunResult:
+) -> RunResult | None:
     """Fine-tune, evaluate and export by the settings.
+
+    Started several times with `RANK`, `WORLD_SIZE` and so on in the environment, as launchers do,
+    it is one run: the first process does it all, and the others take their share of each update.
 
     Args:
         config: the settings.
@@ -76,12 +78,28 @@ def train(
         resume: go on from the last checkpoint.
         overwrite: replace an earlier run's folders.
 
+    Returns:
+        What the run leaves; None in all processes but the first.
+
     Raises:
         RuachError: in one line, whatever the user can mend; nothing half-written stays.
     """
     require_train_extra()
     check_extras(config.training)
     config, switched_off = without_changes(config)
+    with joined() as ranks:
+        if ranks.is_first:
+            for line in switched_off:
+                console.line(line)
+            return _lead(config, console, ranks, resume=resume, overwrite=overwrite)
+        _follow(config, ranks, resume=resume)
+    return None
+
+
+def _lead(
+    config: RunConfig, console: Console, ranks: Ranks, *, resume: bool, overwrite: bool
+) -> RunResult:
+    """The whole run, in its only or first process."""
     plugins = Plugins.load(config.lang, use_pack=not config.no_pack)
     plugins.exporter(config.export.format)  # an unknown one is refused now, not after training
     plugins.check_options(config.options)
@@ -93,16 +111,13 @@ def train(
     if config.no_pack:
         console.line(WITHOUT_PACK.format(lang=config.lang))
     base = resolve_base_model(config.model, plugins)
-    for line in switched_off:
-        console.line(line)
     console.line(f"Base model: {base.name} (from {base.source}{_because(base.reason)})")
     outputs = Outputs.of(config, is_sample=source.is_sample)
     outputs.check(resume=resume, overwrite=overwrite)  # before hours of audio are read
     prepared = prepare(config, plugins, source.path, base.directory, console)
     outputs.claim(resume=resume, overwrite=overwrite)
     write_set_aside(outputs.work / "set_aside.csv", prepared.set_aside)
-    _seed(config.seed)
-    model = load_model(base.directory, prepared.tokens, prepared.text_ids)
+    model = _build_model(config, base, prepared.tokens, prepared.text_ids, ranks)
     console.line(f"Language token: {prepared.language.describe()}")
     if config.training.language_init == "detect":
         token = prepared.language.whisper_language
@@ -116,7 +131,10 @@ def train(
         console.line(line)
     with explained():
         plan = _plan(config, prepared, outputs, identity, measurer, zero_shot)
-        loop = Loop(model, plan, console)
+        if ranks.count > 1:
+            console.line(f"{ranks.count} processes, each with its share of an update's clips")
+        ranks.tell(Start.of(plan, base, prepared))
+        loop = Loop(model, plan, console, ranks)
         first, forward_s = _show_first_batch(loop, plan, prepared, console)
         for line in short_plan(plan, prepared, model, first, forward_s):
             console.line(line)
@@ -133,6 +151,53 @@ def train(
         f"evaluations; {loop.progress.waited_s:.1f} s of it waiting for data"
     )
     return finish(measurer, outputs, source, base, plan, loop.progress, zero_shot)
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What the first process tells the others before the first update."""
+
+    plan: Plan
+    base: ResolvedModel
+    tokens: SpecialTokens
+    text_ids: list[list[int]]
+
+    @classmethod
+    def of(cls, plan: Plan, base: ResolvedModel, prepared: Prepared) -> Start:
+        """Everything but what the first process keeps to itself: only it evaluates."""
+        told = replace(plan, evaluate=_not_here, checkpoint_dir=plan.checkpoint_dir.absolute())
+        return cls(told, base, prepared.tokens, prepared.text_ids)
+
+
+def _not_here(_: object) -> dict[str, float]:
+    raise AssertionError("only the first process evaluates")
+
+
+def _follow(config: RunConfig, ranks: Ranks, *, resume: bool) -> None:
+    """The updates alone, by what the first process found and decided."""
+    start: Start = ranks.hear()
+    base = start.base
+    if not base.directory.is_dir():  # another machine, with a cache of its own
+        plugins = Plugins.load(config.lang, use_pack=not config.no_pack)
+        base = resolve_base_model(base.name, plugins, progress=False)
+    model = _build_model(config, base, start.tokens, start.text_ids, ranks)
+    choose_trained(model, config.training, seed=config.seed)
+    if config.training.cache_encoder:
+        mask_padding(model)
+    with explained():
+        Loop(model, start.plan, Console(is_quiet=True), ranks).run(resume=resume)
+
+
+def _build_model(
+    config: RunConfig,
+    base: ResolvedModel,
+    tokens: SpecialTokens,
+    text_ids: Sequence[Sequence[int]],
+    ranks: Ranks,
+) -> Any:
+    """The model to train, the same in every process; dropout differs between them."""
+    _seed(config.seed + ranks.number)
+    return load_model(base.directory, tokens, text_ids)
 
 
 def _seed(seed: int) -> None:

@@ -257,14 +257,21 @@ class Ruach:
         self._model = model
         self._network_log = folder / "network.txt"
 
-    def start(self, *flags: str, lang: str = "qaa", prefix: Sequence[str] = ()) -> Run:
+    def start(
+        self,
+        *flags: str,
+        lang: str = "qaa",
+        prefix: Sequence[str] = (),
+        launcher: Sequence[str] = (sys.executable,),
+        program: Sequence[str] = ("-m", "ruach_core"),
+    ) -> Run:
         """Start a run, behind another command where there is a prefix."""
         environment = site_environment(
             self.site, HF_HUB_OFFLINE="1", OMP_NUM_THREADS="1", PYTHONUNBUFFERED="1",
             RUACH_TEST_NETWORK_LOG=str(self._network_log),
         )  # fmt: skip
         model = [] if "--model" in flags else ["--model", str(self._model)]
-        command = [*prefix, sys.executable, "-m", "ruach_core", "train", "--lang", lang, *model]
+        command = [*prefix, *launcher, *program, "train", "--lang", lang, *model]
         return Run([*command, *flags], self.folder, environment)
 
     def run(self, *flags: str, lang: str = "qaa", is_isolated: bool = False) -> Finished:

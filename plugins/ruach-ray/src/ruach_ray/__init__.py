@@ -1,0 +1,1 @@
+"""Training runs of Ruach on a Ray cluster."""
