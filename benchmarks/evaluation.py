@@ -78,7 +78,7 @@ class OurEvaluation:
         tokenizer = WhisperTokenizer.read(model_dir)
         tokens = SpecialTokens.of(tokenizer, language)
         references = [u.reference or "" for u in clips.utterances]
-        ids = [tokenizer.encode(text) for text in references]
+        ids = [tokenizer.encode_text(text) for text in references]
         self._model = load_model(model_dir, tokens, ids).to(device).eval()
         self._collator = Collator(
             clips.utterances, ids, tokens, n_mels=self._model.config.num_mel_bins
@@ -126,10 +126,10 @@ class OurEvaluation:
         batches = plan_batches(lengths, window="trim", margin_s=self.margin_s, batch_s=LOSS_BATCH_S)
         total, n_tokens = 0.0, 0
         for batch in batches:
-            tensors = self._collator(MicroBatch(tuple(batch.indices), batch.n_samples), 0)
+            tensors = self._collator(MicroBatch.of_clips(batch.indices, batch.n_samples), 0)
             with torch.inference_mode(), self._autocast():
                 logits = self._model(
-                    input_features=tensors.log_mel.to(self._device),
+                    input_features=tensors.log_mel(self._device),
                     decoder_input_ids=tensors.decoder_input_ids.to(self._device),
                     use_cache=False,
                 ).logits

@@ -78,9 +78,7 @@ def _choose_clips(
     return clips, join_clips(clips.utterances, folder, n=n, is_full=is_full)
 
 
-def _variants(
-    arguments: argparse.Namespace, work: Work
-) -> dict[str, Callable[[], dict[str, Any]]]:
+def _variants(arguments: argparse.Namespace, work: Work) -> dict[str, Callable[[], dict[str, Any]]]:
     """What is run, by name: ours, and the recipe in each precision."""
     usual = "fp16" if work.device == "cuda" else "float32"
     precisions = arguments.peer_precision or [usual]
@@ -90,9 +88,7 @@ def _variants(
     }
     for precision in dict.fromkeys(precisions):
         name = f"{PEER}, {precision}"
-        peer = replace(
-            work, precision=precision, has_checkpointing=arguments.peer_checkpointing
-        )
+        peer = replace(work, precision=precision, has_checkpointing=arguments.peer_checkpointing)
         variants[name] = lambda peer=peer, name=name: run_variant("recipe", peer, title=name)
     return variants
 
@@ -113,7 +109,9 @@ def _describe(
     arguments: argparse.Namespace,
 ) -> Comparison:
     about = machine(work.device)
-    peak = arguments.peak_tflops or (peak_tflops(about["device"]) if work.device == "cuda" else None)
+    peak = arguments.peak_tflops or (
+        peak_tflops(about["device"]) if work.device == "cuda" else None
+    )
     n = len(utterances)
     results = {name: _summarize(runs, n, peak) for name, runs in found.items()}
     ours, *peers = results
@@ -145,18 +143,15 @@ def _describe(
         ]
         for name, result in results.items()
     ]
-    wait = results[ours]["data_wait_share"]
-    heading = ["training", "clips/s", "ours is", "s a step", "s an epoch", "peak GB", "GFLOP a clip"]
+    heading = ["training", "clips/s", "ours is", "s a step", "s an epoch", "peak GB"]
     return Comparison(
         figures,
-        [*heading, *(["MFU"] if peak else [])],
+        [*heading, "GFLOP a clip", *(["MFU"] if peak else [])],
         rows,
         [
             f"{n} train clips of {clips.source.note} ({work.lang}), {mean_s:.1f} s each, "
             f"{work.batch_size} an update; medians of {rounds} rounds, the highest memory.",
-            f"Ruach waited {100 * wait:.1f} % of the time for data."
-            if wait is not None
-            else "Waiting for data wasn't measured.",
+            f"Ruach waited {100 * results[ours]['data_wait_share']:.1f} % of the time for data.",
             machine_line(about),
         ],
     )

@@ -2,7 +2,7 @@
 
 The work comes as JSON on standard input, what was found goes as JSON to standard output.
 
-    python benchmarks/variant.py ours|recipe|decode < WORK
+    python benchmarks/variant.py ours|recipe|decode-and-train < WORK
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import tempfile
 from pathlib import Path
 
 from common.models import quiet_libraries
+from common.ours import decode, train
 from common.work import Work
 
 
@@ -23,17 +24,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         if name == "ours":
-            from common.ours import train
-
             found = train(work, folder)
         elif name == "recipe":
             from common.recipe_training import train_recipe
 
             found = train_recipe(work, folder)
         else:
-            from common.ours import decode
-
-            found = decode(work)
+            found = {"decode": decode(work), "train": train(work, folder)}
     print(json.dumps(found))
 
 

@@ -10,16 +10,19 @@ from statistics import median
 from typing import Any
 
 from common.timing import synchronize
-
 from ruach_core.training.console import Bar, Console
 
 
 @dataclass
 class StepClock:
-    """Is started when an epoch begins, and told of each update's end; keeps the last epoch."""
+    """Is started when an epoch begins, and told of each update's end; keeps the last epoch.
+
+    `total_s` are the seconds of all updates of all epochs.
+    """
 
     device: str
     step_s: list[float] = field(default_factory=list)
+    total_s: float = 0.0
     _last: float = 0.0
 
     def start(self) -> None:
@@ -33,6 +36,7 @@ class StepClock:
         synchronize(self.device)
         now = time.perf_counter()
         self.step_s.append(now - self._last)
+        self.total_s += now - self._last
         self._last = now
 
     def figures(self) -> dict[str, Any]:

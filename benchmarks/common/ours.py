@@ -10,7 +10,6 @@ from common.flops import count_training_flops
 from common.memory import gpu_peak_gb, peak_memory_gb, reset_peak_memory
 from common.timing import timed
 from common.work import Work
-
 from ruach_core.config import RunConfig, build_config
 from ruach_core.data.waveforms import WaveformStore
 from ruach_core.evaluation.ct2_decode import Ct2Recognizer
@@ -38,6 +37,7 @@ class TimedPlan(Plan):
 
 def train(work: Work, folder: Path) -> dict[str, Any]:
     """Train, and say what the last epoch took."""
+    reset_peak_memory()
     keep_freed_memory()
     config = _config(work)
     tokenizer = WhisperTokenizer.read(work.model_dir)
@@ -82,17 +82,14 @@ def train(work: Work, folder: Path) -> dict[str, Any]:
     }
 
 
-def _figures(
-    loop: Loop, clock: StepClock, peaks: list[float], work: Work
-) -> dict[str, Any]:
+def _figures(loop: Loop, clock: StepClock, peaks: list[float], work: Work) -> dict[str, Any]:
     """Seconds and memory of the run, and the share of waiting for data."""
-    waits = [figures["data_wait"] for figures in loop.progress.history if "data_wait" in figures]
     return {
         **clock.figures(),
         "peak_gb": peaks[-1],
         "epoch_peaks_gb": peaks,
         "gpu_peak_gb": gpu_peak_gb(work.device),
-        "data_wait_share": waits[-1] if waits else None,
+        "data_wait_share": loop.progress.waited_s / clock.total_s,
     }
 
 
@@ -116,7 +113,6 @@ def _config(work: Work) -> RunConfig:
         "training.batch_size": work.batch_size,
         "training.precision": work.precision,
         "training.patience": work.epochs,
-        "training.log_steps": 1,
         "training.checkpoint_minutes": 1e6,
         "window.policy": work.policy,
     }

@@ -44,7 +44,8 @@ class Features(Dataset[Mapping[str, Any]]):
         tokens = SpecialTokens.of(tokenizer, language)
         self._folder = folder
         self._labels = [
-            [*tokens.prompt, *tokenizer.encode(u.reference or ""), tokens.end] for u in utterances
+            [*tokens.prompt, *tokenizer.encode_text(u.reference or ""), tokens.end]
+            for u in utterances
         ]
         for i, utterance in enumerate(utterances):
             found = self.extractor(load(utterance), sampling_rate=SAMPLING_RATE)

@@ -6,12 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from common.clock import StepClock
-from common.flops import count_training_flops
-from common.memory import gpu_peak_gb, peak_memory_gb
-from common.recipe import Features, SpeechCollator, load_recipe_model
-from common.timing import timed
-from common.work import Work
 from transformers import (
     PrinterCallback,
     Seq2SeqTrainer,
@@ -19,6 +13,12 @@ from transformers import (
     TrainerCallback,
 )
 
+from common.clock import StepClock
+from common.flops import count_training_flops
+from common.memory import gpu_peak_gb, peak_memory_gb
+from common.recipe import Features, SpeechCollator, load_recipe_model
+from common.timing import timed
+from common.work import Work
 from ruach_core.models.special_tokens import SpecialTokens, WhisperTokenizer
 
 _FRAMES = 3_000
@@ -94,9 +94,7 @@ def _warm_up(trainer: Seq2SeqTrainer, batch: dict[str, torch.Tensor]) -> None:
     model.zero_grad(set_to_none=True)
 
 
-def _shapes(
-    features: Features, collator: SpeechCollator, work: Work
-) -> list[tuple[int, int, int]]:
+def _shapes(features: Features, collator: SpeechCollator, work: Work) -> list[tuple[int, int, int]]:
     """Of the updates; which clips meet in one is drawn, and matters to the text's padding only."""
     shapes = []
     for first in range(0, len(features), work.batch_size):

@@ -1,4 +1,4 @@
-"""Longer audio with a known text, made of clips: a recording of minutes, and clips of any length."""
+"""Longer audio with a known text, made of clips: a recording of minutes, or longer clips."""
 
 from __future__ import annotations
 
