@@ -27,7 +27,7 @@ from common.flops import peak_tflops
 from common.models import choose_device, find_model, whisper_language
 from common.random_model import SIZES, write_random_model
 from common.recording import join_clips
-from common.report import Comparison, build_parser, choose, machine, machine_line, run
+from common.report import Comparison, build_parser, choose, machine, machine_line, positive, run
 from common.work import Work, run_variant
 
 from ruach_core.types import Utterance
@@ -184,9 +184,11 @@ def main() -> None:
     parser.add_argument(
         "--clip-seconds", type=float, metavar="S", help="join clips to about so many seconds"
     )
-    parser.add_argument("--batch-size", type=int, default=8, metavar="N", help="clips per update")
     parser.add_argument(
-        "--epochs", type=int, metavar="N",
+        "--batch-size", type=positive, default=8, metavar="N", help="clips per update"
+    )
+    parser.add_argument(
+        "--epochs", type=positive, metavar="N",
         help="passes over the clips, of which the last is timed; 1, or 2 on a GPU",
     )  # fmt: skip
     parser.add_argument("--precision", choices=["auto", *PRECISIONS], default="auto", help="ours")

@@ -43,6 +43,7 @@ from common.report import (
     machine,
     machine_line,
     percent,
+    positive,
     run,
 )
 from common.timing import Timed, alternate
@@ -231,7 +232,7 @@ def _describe(
 
 if __name__ == "__main__":
     parser = build_parser(__doc__)
-    parser.add_argument("--beam-size", type=int, default=5)
+    parser.add_argument("--beam-size", type=positive, default=5)
     parser.add_argument("--compute-type", help="of CTranslate2: int8, float16, float32 ...")
     parser.add_argument("--minutes", type=float, help="of the long recording")
     parser.add_argument(

@@ -51,16 +51,16 @@ def build_parser(doc: str, *, model: str = "whisper-base") -> argparse.ArgumentP
         help="a model's name, or a transformers folder (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
-    parser.add_argument("--clips", type=_positive, metavar="N", help="at most so many clips")
+    parser.add_argument("--clips", type=positive, metavar="N", help="at most so many clips")
     parser.add_argument(
-        "--rounds", type=_positive, metavar="N", help="each variant is timed so often, in turn"
+        "--rounds", type=positive, metavar="N", help="each variant is timed so often, in turn"
     )
     parser.add_argument("--quick", action="store_true", help="few clips and rounds: some minutes")
     parser.add_argument("--json", action="store_true", help="one JSON object in place of a table")
     return parser
 
 
-def _positive(text: str) -> int:
+def positive(text: str) -> int:
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"{number} is not above 0")

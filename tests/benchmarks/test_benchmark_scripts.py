@@ -66,6 +66,52 @@ def test_transcription_compares_all_that_is_installed(tiny_whisper: Path, tmp_pa
 
 
 @pytest.mark.slow
+def test_training_compares_the_same_clips(tiny_whisper: Path) -> None:
+    found = figures(
+        "training.py", tiny_whisper, "--clips", "4", "--batch-size", "2", "--rounds", "1",
+        "--policy", "trim", "--clip-seconds", "2", "--precision", "float32",
+        "--peer-precision", "float32", "bf16", "--peak-tflops", "1",
+    )  # fmt: skip
+    assert list(found["variants"]) == ["Ruach", "recipe, float32", "recipe, bf16"]
+    assert found["policy"] == "trim"
+    assert 1.0 < found["clip_s"] < 3.0
+    ours, recipe, _ = found["variants"].values()
+    assert ours["n_updates"] == recipe["n_updates"] == 2
+    # The same model on 3 s of 30.
+    assert ours["gflop_per_clip"] < recipe["gflop_per_clip"] / 4
+    assert ours["mfu"] > 0
+    assert 0.1 < ours["peak_gb"] < 10
+
+
+@pytest.mark.slow
+def test_training_by_default_times_the_last_of_the_epochs(tiny_whisper: Path) -> None:
+    found = figures(
+        "training.py", tiny_whisper, "--clips", "4", "--batch-size", "2", "--rounds", "1",
+        "--epochs", "2",
+    )  # fmt: skip
+    for variant in found["variants"].values():
+        assert variant["n_updates"] == 2
+        assert len(variant["epoch_peaks_gb"]) == 2
+
+
+@pytest.mark.slow
+def test_scaling_measures_more_and_longer_clips(tiny_whisper: Path) -> None:
+    found = figures("scaling.py", tiny_whisper, "--clips", "2", "--rounds", "1")
+    sizes, lengths = found["points"].values()
+    assert [point["n_clips"] for point in sizes] == [2, 4, 8]
+    assert [point["n_clips"] for point in lengths] == [2, 2, 2]
+    assert lengths[-1]["seconds"] > 3 * lengths[0]["seconds"]
+    assert found["growth_per_doubling"]["data size"]["seconds"] == pytest.approx(2.0)
+
+
+@pytest.mark.slow
+def test_a_variant_that_fails_is_one_line(tiny_whisper: Path) -> None:
+    done = run("training.py", "--model", str(tiny_whisper), "--clips", "2", "--batch-size", "0")
+    assert done.returncode != 0
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
 def test_a_table_is_for_people(tiny_whisper: Path) -> None:
     done = run("mel.py", "--model", str(tiny_whisper), "--clips", "2", "--rounds", "1")
     assert done.returncode == 0, done.stderr

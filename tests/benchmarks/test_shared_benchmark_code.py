@@ -164,3 +164,98 @@ def test_a_recording_says_its_clips_in_order(load: Any, tmp_path: Path) -> None:
     assert len(wave) / rate == pytest.approx(3.0 + 0.4 + 0.8 + 1.5)
     assert wave[8_000] == pytest.approx(0.1, abs=0.01)
     assert abs(wave[16_000 + 3_000]) < 0.01
+
+
+def test_clips_are_joined_until_they_are_long_enough(load: Any, tmp_path: Path) -> None:
+    module = load("recording")
+    clips = []
+    for i, text in enumerate(("ba", "be", "bi")):
+        path = tmp_path / f"{i}.wav"
+        soundfile.write(path, np.full(16_000, 0.1), 16_000)
+        clips.append(Utterance(path.name, path, text, "train", duration_s=1.0, reference=text))
+    found = module.join_clips(clips, tmp_path, n=2, is_full=lambda n, _: n >= 2)
+    assert [u.reference for u in found] == ["ba be", "bi ba"]
+    assert len({u.id for u in found}) == 2
+    for utterance in found:
+        wave, _ = soundfile.read(utterance.audio)
+        assert utterance.duration_s == pytest.approx(len(wave) / 16_000) == pytest.approx(2.2)
+
+
+def test_work_goes_to_a_process_and_back_unchanged(load: Any, tmp_path: Path) -> None:
+    module = load("work")
+    clip = Utterance(
+        "a.wav", tmp_path / "a.wav", "Ɓá", "train", start_s=1.5, duration_s=1.0, reference="ɓá"
+    )
+    for export_dir in (None, tmp_path / "export"):
+        work = module.Work(
+            (clip,), tmp_path, "mdw", "ln", "cpu", policy="trim", export_dir=export_dir
+        )
+        assert module.Work.from_json(work.to_json()) == work
+
+
+def test_a_clock_keeps_the_last_epoch(load: Any) -> None:
+    clock = load("clock").StepClock("cpu")
+    for n_updates in (3, 2):
+        clock.start()
+        for _ in range(n_updates):
+            clock.tick()
+    figures = clock.figures()
+    assert figures["n_updates"] == 2
+    assert figures["epoch_s"] == sum(clock.step_s) < clock.total_s
+
+
+def test_the_loops_bar_is_a_clock(load: Any) -> None:
+    module = load("clock")
+    clock = module.StepClock("cpu")
+    clock.start()
+    with module.ClockConsole(clock).progress(2, "train") as bar:
+        bar.update()
+        bar.update()
+        bar.set_postfix_str("")
+    assert len(clock.step_s) == 2
+
+
+def test_peak_memory_is_of_this_process_and_never_falls(load: Any) -> None:
+    peak_memory_gb = load("memory").peak_memory_gb
+    before = peak_memory_gb()
+    kept = np.ones(40_000_000)  # 0.32 GB
+    assert peak_memory_gb() > before or before > kept.nbytes / 1e9
+    assert 0.01 < before < 100
+    del kept
+    assert peak_memory_gb() >= before
+
+
+def test_gpus_are_known_by_name(load: Any) -> None:
+    peak_tflops = load("flops").peak_tflops
+    assert peak_tflops("NVIDIA H100 80GB HBM3") == 989.0
+    assert peak_tflops("NVIDIA H100 PCIe") == 756.0
+    assert peak_tflops("NVIDIA L40S") == 362.0
+    assert peak_tflops("NVIDIA A10G") == 70.0
+    assert peak_tflops("AMD EPYC") is None
+
+
+def test_growth_is_per_doubling(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    per_doubling = importlib.import_module("scaling").per_doubling
+    assert per_doubling([3.0, 6.0, 12.0]) == pytest.approx(2.0)
+    assert per_doubling([3.0, 5.0, 3.0]) == pytest.approx(1.0)
+
+
+@pytest.mark.slow
+def test_operations_are_counted_as_by_hand(load: Any, tmp_path: Path) -> None:
+    transformers = pytest.importorskip("transformers")
+    width, ffn, frames, ids, vocab = 32, 64, 200, 10, 1_000
+    config = transformers.WhisperConfig(
+        d_model=width, encoder_layers=1, decoder_layers=1, encoder_attention_heads=2,
+        decoder_attention_heads=2, encoder_ffn_dim=ffn, decoder_ffn_dim=ffn, vocab_size=vocab,
+        pad_token_id=0, bos_token_id=0, eos_token_id=0, decoder_start_token_id=1,
+    )  # fmt: skip
+    config.save_pretrained(tmp_path)
+    positions = frames // 2
+    convolutions = 3 * (frames * 80 * width + positions * width * width)
+    encoder = positions * (4 * width**2 + 2 * width * ffn) + 2 * positions**2 * width
+    own = ids * (4 * width**2 + 2 * width * ffn) + 2 * ids**2 * width
+    cross = 2 * width**2 * (ids + positions) + 2 * ids * positions * width
+    multiplications = convolutions + encoder + own + cross + ids * width * vocab
+    found = load("flops").count_training_flops(tmp_path, [(2, frames, ids)] * 3)
+    assert found == pytest.approx(3 * 3 * 2 * 2 * multiplications)
