@@ -1,8 +1,8 @@
 """Measuring a model on validation, as each epoch does: Ruach against Seq2SeqTrainer.evaluate.
 
 Both do the same work on the same weights and clips: the teacher-forced loss, greedy decoding and
-the WER. Ruach saves and converts the model for CTranslate2 (int8 on a CPU, float16 on a GPU),
-decodes it length-sorted in trimmed windows, and computes the loss in such windows too; every
+the error rates. Ruach saves and converts the model for CTranslate2 (int8 on a CPU, float16 on a
+GPU), decodes it length-sorted in trimmed windows, and computes the loss in such windows too; every
 second of that counts. The peer is transformers' trainer with predict_with_generate in 30 s
 windows, batches of 8 and generation_max_length 225, as the published recipes have it; its
 features are extracted beforehand and not timed, while Ruach reads and transforms the audio.
@@ -18,17 +18,15 @@ from __future__ import annotations
 
 import argparse
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
-import torch
 from common.clips import Clips, find_source, read_clips
 from common.models import (
     choose_device,
-    default_quantization,
-    export_model,
     find_model,
     quiet_libraries,
     whisper_language,
@@ -46,19 +44,20 @@ from common.report import (
 )
 from common.timing import Timed, alternate, timed
 
-from ruach_core.config import RunConfig
-from ruach_core.evaluation.ct2_decode import Ct2Recognizer, ExportInfo, plan_batches
-from ruach_core.export.folder import save_model
+from ruach_core.config import build_config
+from ruach_core.evaluation.ct2_decode import ExportInfo
 from ruach_core.models.special_tokens import SpecialTokens, WhisperTokenizer
 from ruach_core.text.token_budget import token_budget
-from ruach_core.training.batching import MicroBatch
-from ruach_core.training.collate import IGNORED, Collator
+from ruach_core.training.collate import Collator
+from ruach_core.training.console import Console
 from ruach_core.training.device import choose_precision
+from ruach_core.training.evaluating import Evaluator
+from ruach_core.training.loop import Loop, Plan
+from ruach_core.training.measuring import Decoded, Measurer
 from ruach_core.training.preparation import load_model
-from ruach_core.types import SAMPLING_RATE
+from ruach_core.types import Utterance
 
 OURS, PEER = "Ruach", "Seq2SeqTrainer"
-LOSS_BATCH_S = 60.0
 
 
 @dataclass
@@ -73,78 +72,60 @@ class Measured:
 class OurEvaluation:
     """What `ruach train` does behind an epoch, with the model that it holds in memory."""
 
-    def __init__(self, model_dir: Path, clips: Clips, language: str, device: str) -> None:
-        self._model_dir, self._clips, self._device = model_dir, clips, device
+    def __init__(
+        self, model_dir: Path, clips: Clips, language: str, device: str, folder: Path
+    ) -> None:
+        self._clips, self._device = clips, device
         tokenizer = WhisperTokenizer.read(model_dir)
         tokens = SpecialTokens.of(tokenizer, language)
         references = [u.reference or "" for u in clips.utterances]
         ids = [tokenizer.encode_text(text) for text in references]
-        self._model = load_model(model_dir, tokens, ids).to(device).eval()
-        self._collator = Collator(
-            clips.utterances, ids, tokens, n_mels=self._model.config.num_mel_bins
-        )
-        self._precision, _ = choose_precision(RunConfig(lang=clips.source.lang).training)
-        durations_s = [u.duration_s or 0.0 for u in clips.utterances]
         info = ExportInfo.read(model_dir)
-        budget = token_budget(references, durations_s, tokenizer)
+        budget = token_budget(
+            references, [u.duration_s or 0.0 for u in clips.utterances], tokenizer
+        )
         is_own = (model_dir / "run.json").is_file()
         self.max_new_tokens = info.max_new_tokens if is_own else budget.generation_length
         self.margin_s = info.window_margin_s
-        self._language = language
+        flags = {"lang": clips.source.lang, "window.margin_s": self.margin_s}
+        config = build_config({}, flags)
+        model = load_model(model_dir, tokens, ids)
+        # The part of a run's preparation that its evaluation reads.
+        prepared: Any = SimpleNamespace(
+            validation=clips.utterances, tokenizer=tokenizer, tokens=tokens,
+            max_new_tokens=self.max_new_tokens, normalizer=clips.normalizer,
+        )  # fmt: skip
+        console = Console(is_quiet=True)
+        self._evaluator = Evaluator(config, prepared, model, console)
+        self._measurer = Measurer(self._evaluator, clips.plugins, model_dir, folder)
+        plan = Plan(
+            config=config, train=clips.utterances,
+            collator=Collator(clips.utterances, ids, tokens, n_mels=model.config.num_mel_bins),
+            learning_rate=0.0, batch_size=1, micro_batch_s=30.0,
+            precision=choose_precision(config.training)[0], checkpoint_dir=folder, identity={},
+            evaluate=self._measurer.epoch_figures,
+        )  # fmt: skip
+        self._loop = Loop(model, plan, console)
+
+    def warm_up(self) -> None:
+        """One clip, untimed."""
+        self._decode(self._clips.utterances[:1])
 
     def __call__(self) -> Measured:
-        parts: dict[str, float] = {}
-        loss, parts["loss"] = timed(self._loss, self._device)
-        with tempfile.TemporaryDirectory() as temporary:
-            recognizer, parts["convert"] = timed(
-                partial(self._convert, Path(temporary)), self._device
-            )
-            hypotheses, parts["decode"] = timed(
-                partial(recognizer.decode_utterances, self._clips.utterances), self._device
-            )
-        texts = [h.text for h in hypotheses]
-        self._clips.wer(texts)
-        return Measured(texts, loss, parts)
+        """The steps of `Measurer.epoch_figures`, each timed."""
+        loss, loss_s = timed(lambda: self._evaluator.loss(self._loop), self._device)
+        decoded, seconds = timed(lambda: self._decode(self._clips.utterances), self._device)
+        for unit in ("word", "character"):
+            self._evaluator.strict_rate(self._clips.utterances, decoded.hypotheses, unit)
+        parts = {
+            "loss": loss_s,
+            "convert": seconds - decoded.runtime_s,
+            "decode": decoded.runtime_s,
+        }
+        return Measured([h.text for h in decoded.hypotheses], loss, parts)
 
-    def _convert(self, folder: Path) -> Ct2Recognizer:
-        saved, converted = folder / "model", folder / "export"
-        saved.mkdir()
-        save_model(self._model, self._model_dir, saved)
-        quantization = default_quantization(self._device)
-        export_model(saved, converted, self._clips.plugins, quantization)
-        return Ct2Recognizer(
-            converted,
-            language=self._language,
-            max_new_tokens=self.max_new_tokens,
-            window_margin_s=self.margin_s,
-            device="auto" if self._device == "cuda" else "cpu",
-        )
-
-    def _loss(self) -> float:
-        """Cross-entropy a token, in trimmed windows."""
-        lengths = [round((u.duration_s or 0.0) * SAMPLING_RATE) for u in self._clips.utterances]
-        batches = plan_batches(lengths, window="trim", margin_s=self.margin_s, batch_s=LOSS_BATCH_S)
-        total, n_tokens = 0.0, 0
-        for batch in batches:
-            tensors = self._collator(MicroBatch.of_clips(batch.indices, batch.n_samples), 0)
-            with torch.inference_mode(), self._autocast():
-                logits = self._model(
-                    input_features=tensors.log_mel(self._device),
-                    decoder_input_ids=tensors.decoder_input_ids.to(self._device),
-                    use_cache=False,
-                ).logits
-            targets = tensors.target_ids.to(self._device)
-            losses = torch.nn.functional.cross_entropy(
-                logits.float().flatten(0, 1), targets.flatten(), ignore_index=IGNORED,
-                reduction="sum",
-            )  # fmt: skip
-            total += float(losses)
-            n_tokens += int((targets != IGNORED).sum())
-        return total / n_tokens
-
-    def _autocast(self) -> Any:
-        dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(self._precision)
-        return torch.autocast(self._device, dtype or torch.bfloat16, enabled=dtype is not None)
+    def _decode(self, utterances: Sequence[Utterance]) -> Decoded:
+        return self._measurer.decode(utterances, "trim", title="", is_quick=True)
 
 
 def compare(arguments: argparse.Namespace) -> Comparison:
@@ -155,14 +136,15 @@ def compare(arguments: argparse.Namespace) -> Comparison:
     clips = read_clips(find_source(arguments.data, arguments.lang), n_clips)
     model_dir = find_model(arguments.model, clips.plugins)
     language = whisper_language(model_dir, clips.source.lang, clips.plugins)
-    ours = OurEvaluation(model_dir, clips, language, device)
     with tempfile.TemporaryDirectory() as temporary:
+        ours = OurEvaluation(model_dir, clips, language, device, Path(temporary))
         peer = RecipeEvaluation(model_dir, clips, language, device, Path(temporary))
 
         def run_peer() -> Measured:
             return Measured(*peer.evaluate())
 
         calls = {OURS: ours, PEER: run_peer}
+        ours.warm_up()
         peer.warm_up()
         found = alternate(calls, rounds=rounds, device=device)
     return _describe(found, clips, ours, device, rounds, window_notes(model_dir))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from ruach_core.config import RunConfig
@@ -56,13 +57,15 @@ def choose_device(name: str) -> str:
     Raises:
         UserError: `cuda` was asked for and isn't there.
     """
+    if name == "cpu":
+        # Ruach's loop takes a GPU wherever torch shows it one.
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+        return name
     import torch
 
     if name == "cuda" and not torch.cuda.is_available():
         raise UserError("--device cuda: torch finds no GPU here")
-    if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    return name
+    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def default_quantization(device: str) -> str:

@@ -61,6 +61,7 @@ def build_parser(doc: str, *, model: str = "whisper-base") -> argparse.ArgumentP
 
 
 def positive(text: str) -> int:
+    """A whole number above 0, as argparse wants its types."""
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"{number} is not above 0")
