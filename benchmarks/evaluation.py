@@ -102,7 +102,8 @@ class OurEvaluation:
             config=config, train=clips.utterances,
             collator=Collator(clips.utterances, ids, tokens, n_mels=model.config.num_mel_bins),
             learning_rate=0.0, batch_size=1, micro_batch_s=30.0,
-            precision=choose_precision(config.training)[0], checkpoint_dir=folder, identity={},
+            precision=choose_precision(config.training.precision)[0],
+            checkpoint_dir=folder, identity={},
             evaluate=self._measurer.epoch_figures,
         )  # fmt: skip
         self._loop = Loop(model, plan, console)

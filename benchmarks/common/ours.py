@@ -14,6 +14,7 @@ from ruach_core.config import RunConfig, build_config
 from ruach_core.data.waveforms import WaveformStore
 from ruach_core.evaluation.ct2_decode import Ct2Recognizer
 from ruach_core.models.special_tokens import SpecialTokens, WhisperTokenizer
+from ruach_core.text.token_budget import token_budget
 from ruach_core.training.batching import Batch, MicroBatch
 from ruach_core.training.collate import Collator
 from ruach_core.training.device import choose_precision, default_micro_batch_s, keep_freed_memory
@@ -52,7 +53,10 @@ def train(work: Work, folder: Path) -> dict[str, Any]:
         work.utterances, ids, tokens, n_mels=model.config.num_mel_bins, augment=config.augment,
         seed=config.seed, read=store.read,
     )  # fmt: skip
-    precision, _ = choose_precision(config.training)
+    precision, _ = choose_precision(config.training.precision)
+    durations_s = [u.duration_s or 0.0 for u in work.utterances]
+    budget = token_budget([u.reference or "" for u in work.utterances], durations_s, tokenizer)
+    rate = budget.fast_tokens_per_second
     clock = StepClock(work.device)
     peaks: list[float] = []
 
@@ -63,7 +67,7 @@ def train(work: Work, folder: Path) -> dict[str, Any]:
     plan = TimedPlan(
         config=config, train=work.utterances, collator=collator, learning_rate=_LEARNING_RATE,
         batch_size=work.batch_size,
-        micro_batch_s=config.training.micro_batch_s or default_micro_batch_s(model),
+        micro_batch_s=default_micro_batch_s(model, precision, rate),
         precision=precision, checkpoint_dir=folder / "checkpoints", identity={}, evaluate=evaluate,
     )  # fmt: skip
     object.__setattr__(plan, "clock", clock)  # a plan is frozen
