@@ -1,0 +1,1 @@
+"""What the comparisons with other software share: clips, models, timing, and how results show."""

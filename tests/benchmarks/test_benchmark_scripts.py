@@ -1,0 +1,127 @@
+"""Each comparison from end to end, on a tiny model and the toy pack's sample."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+
+
+@pytest.fixture(scope="module")
+def tiny_whisper(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    pytest.importorskip("transformers")
+    from ruach_core.testing.tiny import write_tiny_whisper
+
+    return write_tiny_whisper(tmp_path_factory.mktemp("tiny-whisper"))
+
+
+def run(script: str, *flags: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(BENCHMARKS / script), "--lang", "qaa", "--device", "cpu", *flags]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+    return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+
+
+def figures(script: str, model: Path, *flags: str) -> dict[str, Any]:
+    """The JSON object of a run, which is all that it prints."""
+    done = run(script, "--model", str(model), "--json", *flags)
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    assert found["ratio"] > 0
+    return found
+
+
+@pytest.mark.slow
+def test_mel_compares_equal_values(tiny_whisper: Path) -> None:
+    found = figures("mel.py", tiny_whisper, "--clips", "2", "--rounds", "1")
+    assert found["largest_difference"] < 1e-3
+    assert found["n_clips"] == 2
+
+
+@pytest.mark.slow
+def test_evaluation_compares_the_same_model(tiny_whisper: Path) -> None:
+    found = figures("evaluation.py", tiny_whisper, "--clips", "2", "--rounds", "1")
+    ours, peer = found["loss"].values()
+    # A random model is as unsure of a window of any length.
+    assert ours == pytest.approx(peer, rel=0.05)
+    assert set(found["parts_s"]["Ruach"]) == {"loss", "convert", "decode"}
+    assert "short windows" in found["notes"][0]
+
+
+@pytest.mark.slow
+def test_transcription_compares_all_that_is_installed(tiny_whisper: Path, tmp_path: Path) -> None:
+    found = figures(
+        "transcription.py", tiny_whisper, "--clips", "2", "--rounds", "1", "--minutes", "0.05",
+        "--beam-size", "1", "--openai-python", str(tmp_path / "no-python"),
+    )  # fmt: skip
+    assert found["long_ratio"] > 0
+    assert set(found["wer"]) == {"Ruach", "faster-whisper", "transformers pipeline"}
+    assert any("openai-whisper is left out" in note for note in found["notes"])
+
+
+@pytest.mark.slow
+def test_training_compares_the_same_clips(tiny_whisper: Path) -> None:
+    found = figures(
+        "training.py", tiny_whisper, "--clips", "4", "--batch-size", "2", "--rounds", "1",
+        "--policy", "trim", "--clip-seconds", "2", "--precision", "float32",
+        "--peer-precision", "float32", "bf16", "--peak-tflops", "1",
+    )  # fmt: skip
+    assert list(found["variants"]) == ["Ruach", "recipe, float32", "recipe, bf16"]
+    assert found["policy"] == "trim"
+    assert 1.0 < found["clip_s"] < 3.0
+    ours, recipe, _ = found["variants"].values()
+    assert ours["n_updates"] == recipe["n_updates"] == 2
+    # The same model on 3 s of 30.
+    assert ours["gflop_per_clip"] < recipe["gflop_per_clip"] / 4
+    assert ours["mfu"] > 0
+    assert 0.1 < ours["peak_gb"] < 10
+
+
+@pytest.mark.slow
+def test_training_by_default_times_the_last_of_the_epochs(tiny_whisper: Path) -> None:
+    found = figures(
+        "training.py", tiny_whisper, "--clips", "4", "--batch-size", "2", "--rounds", "1",
+        "--epochs", "2",
+    )  # fmt: skip
+    for variant in found["variants"].values():
+        assert variant["n_updates"] == 2
+        assert len(variant["epoch_peaks_gb"]) == 2
+
+
+@pytest.mark.slow
+def test_scaling_measures_more_and_longer_clips(tiny_whisper: Path) -> None:
+    found = figures("scaling.py", tiny_whisper, "--clips", "2", "--rounds", "1")
+    sizes, lengths = found["points"].values()
+    assert [point["n_clips"] for point in sizes] == [2, 4, 8]
+    assert [point["n_clips"] for point in lengths] == [2, 2, 2]
+    assert lengths[-1]["seconds"] > 3 * lengths[0]["seconds"]
+    assert found["growth_per_doubling"]["data size"]["seconds"] == pytest.approx(2.0)
+
+
+@pytest.mark.slow
+def test_a_variant_that_fails_is_one_line(tiny_whisper: Path) -> None:
+    done = run("training.py", "--model", str(tiny_whisper), "--clips", "2", "--batch-size", "0")
+    assert done.returncode != 0
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+def test_a_table_is_for_people(tiny_whisper: Path) -> None:
+    done = run("mel.py", "--model", str(tiny_whisper), "--clips", "2", "--rounds", "1")
+    assert done.returncode == 0, done.stderr
+    heading, *_ = done.stdout.splitlines()
+    assert heading.split()[:2] == ["extractor", "clips/s"]
+    assert "ruach-lang-qaa's sample" in done.stdout
+
+
+@pytest.mark.slow
+def test_a_wrong_folder_is_one_line(tmp_path: Path) -> None:
+    done = run("mel.py", "--data", str(tmp_path / "none"))
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == f"mel.py: --data {tmp_path / 'none'}: no such folder"
