@@ -125,3 +125,22 @@ def test_a_wrong_folder_is_one_line(tmp_path: Path) -> None:
     done = run("mel.py", "--data", str(tmp_path / "none"))
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == f"mel.py: --data {tmp_path / 'none'}: no such folder"
+
+
+@pytest.mark.slow
+def test_ablation_trains_each_variant_and_draws_them(tiny_whisper: Path, tmp_path: Path) -> None:
+    command = [
+        sys.executable, str(BENCHMARKS / "ablation.py"), "windows", "--quick", "--json",
+        "--lang", "qaa", "--model", str(tiny_whisper), "--output", str(tmp_path),
+        "--only", "trim,pack",
+    ]  # fmt: skip
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(done.stdout)["rows"]
+    assert [row["variant"] for row in rows] == ["trim", "pack"]
+    assert rows[1]["full_verdict"]
+    assert "<circle" in (tmp_path / "quick" / "chart.svg").read_text(encoding="utf-8")
+    again = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert json.loads(again.stdout)["rows"] == rows
+    assert "seed" not in again.stderr  # nothing was trained again
