@@ -149,18 +149,18 @@ def test_batches_are_halved_where_memory_runs_out(
     expected = recognizer.decode(waveforms[:1] * 3, window="trim")
     generate, asked = recognizer._generate, []
 
-    def limited(features: object, n_clips: int) -> object:
+    def limited(features: object, n_clips: int, n_best: int) -> object:
         asked.append(n_clips)
         if n_clips > 1:
             raise RuntimeError("CUDA failed with error out of memory")
-        return generate(features, n_clips)
+        return generate(features, n_clips, n_best)
 
     monkeypatch.setattr(recognizer, "_generate", limited)
     assert recognizer.decode(waveforms[:1] * 3, window="trim") == expected
     assert asked[0] == 3
     assert asked[-3:] == [1, 1, 1]
 
-    def failing(features: object, n_clips: int) -> object:
+    def failing(features: object, n_clips: int, n_best: int) -> object:
         raise RuntimeError("CUDA failed with error out of memory")
 
     monkeypatch.setattr(recognizer, "_generate", failing)
