@@ -24,7 +24,8 @@ from typing import Any
 from common.clips import Clips, find_source, read_clips
 from common.scatter import Point, scatter_svg
 
-from ruach_core.evaluation.ct2_decode import Ct2Recognizer, ExportInfo
+from ruach_core.evaluation.ct2_decode import Ct2Recognizer
+from ruach_core.evaluation.export_info import ExportInfo
 from ruach_core.evaluation.metrics import compare_systems, pool_counts
 from ruach_core.evaluation.report import count_strict_edits
 

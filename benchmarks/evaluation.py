@@ -45,7 +45,7 @@ from common.report import (
 from common.timing import Timed, alternate, timed
 
 from ruach_core.config import build_config
-from ruach_core.evaluation.ct2_decode import ExportInfo
+from ruach_core.evaluation.export_info import ExportInfo
 from ruach_core.models.special_tokens import SpecialTokens, WhisperTokenizer
 from ruach_core.text.token_budget import token_budget
 from ruach_core.training.collate import Collator

@@ -21,7 +21,8 @@ from typing import Any
 
 from ruach_core.config import DataConfig
 from ruach_core.data.read import read_corpus
-from ruach_core.evaluation.ct2_decode import Ct2Recognizer, ExportInfo
+from ruach_core.evaluation.ct2_decode import Ct2Recognizer
+from ruach_core.evaluation.export_info import ExportInfo
 from ruach_core.evaluation.metrics import EditCounts, compare_systems, count_edits, pool_counts
 from ruach_core.evaluation.ngram import NgramModel
 from ruach_core.evaluation.rescoring import Candidate, Rescorer, tune

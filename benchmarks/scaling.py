@@ -33,7 +33,7 @@ from common.recording import join_clips
 from common.report import Comparison, build_parser, choose, machine, machine_line, run
 from common.work import Work, run_variant
 
-from ruach_core.evaluation.ct2_decode import ExportInfo
+from ruach_core.evaluation.export_info import ExportInfo
 from ruach_core.models.special_tokens import WhisperTokenizer
 from ruach_core.text.token_budget import token_budget
 from ruach_core.types import Utterance

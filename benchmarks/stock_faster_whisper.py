@@ -19,7 +19,8 @@ from faster_whisper import WhisperModel
 
 from ruach_core.config import DataConfig
 from ruach_core.data.read import read_corpus
-from ruach_core.evaluation.ct2_decode import Ct2Recognizer, ExportInfo
+from ruach_core.evaluation.ct2_decode import Ct2Recognizer
+from ruach_core.evaluation.export_info import ExportInfo
 from ruach_core.plugins import Plugins
 from ruach_core.types import Utterance
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ruach_core.config import RunConfig
 from ruach_core.errors import UserError
-from ruach_core.evaluation.ct2_decode import ExportInfo
+from ruach_core.evaluation.export_info import ExportInfo
 from ruach_core.models.resolve import resolve_base_model
 from ruach_core.plugins import Plugins
 from ruach_core.training.language import known_language

@@ -19,7 +19,8 @@ from ruach_core.errors import DataError, UserError, require_extra
 
 if TYPE_CHECKING:
     from ruach_core.data.corpus import Corpus
-    from ruach_core.evaluation.ct2_decode import Ct2Recognizer, ExportInfo, Window
+    from ruach_core.evaluation.ct2_decode import Ct2Recognizer
+    from ruach_core.evaluation.export_info import ExportInfo, Window
     from ruach_core.evaluation.metrics import PairedComparison
     from ruach_core.evaluation.report import UtteranceRow
     from ruach_core.plugins import Plugins
@@ -118,7 +119,7 @@ def evaluate(**arguments: Any) -> None:
 
 
 def _run(request: _Request) -> None:
-    from ruach_core.evaluation.ct2_decode import ExportInfo
+    from ruach_core.evaluation.export_info import ExportInfo
     from ruach_core.evaluation.report import build_rows, compare_rows, read_rows, write_rows
     from ruach_core.plugins import Plugins
 

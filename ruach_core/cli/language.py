@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ruach_core.errors import PackError, UserError
 
 if TYPE_CHECKING:
-    from ruach_core.evaluation.ct2_decode import ExportInfo
+    from ruach_core.evaluation.export_info import ExportInfo
     from ruach_core.manifest import PackManifest
 
 

@@ -16,7 +16,8 @@ from ruach_core.cli.language import find_token
 from ruach_core.errors import RuachError, UserError
 
 if TYPE_CHECKING:
-    from ruach_core.evaluation.ct2_decode import Ct2Recognizer, Window
+    from ruach_core.evaluation.ct2_decode import Ct2Recognizer
+    from ruach_core.evaluation.export_info import Window
     from ruach_core.transcription.subtitles import TextFormat
     from ruach_core.transcription.transcribe import Transcription, TranscriptionSettings
 
@@ -97,7 +98,8 @@ def transcribe(**arguments: Any) -> int:
 
 
 def _run(request: _Request) -> int:
-    from ruach_core.evaluation.ct2_decode import Ct2Recognizer, ExportInfo
+    from ruach_core.evaluation.ct2_decode import Ct2Recognizer
+    from ruach_core.evaluation.export_info import ExportInfo
     from ruach_core.evaluation.rescoring import choose_beam_size, read_rescorer
     from ruach_core.transcription.transcribe import TranscriptionSettings
 

@@ -8,20 +8,20 @@ decodes them well; `full` is Whisper's own 30 s.
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from ruach_core.data.audio import load_audio
 from ruach_core.errors import DataError, UserError
 from ruach_core.evaluation.device import usable_device
+from ruach_core.evaluation.export_info import ExportInfo, Window, clamp_tokens
 from ruach_core.evaluation.rescoring import Candidate, Rescorer
 from ruach_core.features import (
     MAX_SAMPLES,
@@ -32,67 +32,12 @@ from ruach_core.features import (
     window_samples,
 )
 from ruach_core.models.memory import is_out_of_memory
-from ruach_core.models.special_tokens import MAX_NEW_TOKENS, SpecialTokens, WhisperTokenizer
+from ruach_core.models.special_tokens import SpecialTokens, WhisperTokenizer
 from ruach_core.types import SAMPLING_RATE, Hypothesis, Utterance
 
-Window = Literal["trim", "full"]
-
-DEFAULT_MARGIN_S = 1.0
 DEFAULT_BATCH_S = 60.0
 _BATCHES_IN_FLIGHT = 2
 """Batches handed over at once: the next mels are computed while the model works."""
-
-
-@dataclass(frozen=True, slots=True)
-class ExportInfo:
-    """What an export's `run.json` says about how to decode with it.
-
-    Attributes:
-        lang: the code that the model was trained for, or None where the folder doesn't say.
-        whisper_language: Whisper's own code in the prompt, or None.
-        window_margin_s: least silence behind a clip that the model was trained with.
-        max_new_tokens: the most tokens of text, chosen from the training data.
-        window: the policy that the model decodes best with: `trim` where it was trained on short
-            windows, `full` for any other Whisper.
-        whisper_language_reason: why it is another language's, or empty.
-        no_pack: whether the model was trained without a language pack.
-    """
-
-    lang: str | None = None
-    whisper_language: str | None = None
-    window_margin_s: float = DEFAULT_MARGIN_S
-    max_new_tokens: int = MAX_NEW_TOKENS
-    window: Window = "full"
-    whisper_language_reason: str = ""
-    no_pack: bool = False
-
-    @classmethod
-    def read(cls, model_dir: Path) -> ExportInfo:
-        """The information of an export's folder; defaults where there is no `run.json`.
-
-        Raises:
-            UserError: `run.json` is there but can't be used.
-        """
-        path = model_dir / "run.json"
-        if not path.is_file():
-            return cls()
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-            margin_s = content.get("window_margin_s")
-            length = content.get("generation_length")
-            return cls(
-                lang=_optional_text(content.get("lang")),
-                whisper_language=_optional_text(content.get("whisper_language")),
-                whisper_language_reason=str(content.get("whisper_language_reason") or ""),
-                no_pack="pack" in content and content["pack"] is None,
-                window_margin_s=DEFAULT_MARGIN_S if margin_s is None else max(0.0, float(margin_s)),
-                max_new_tokens=MAX_NEW_TOKENS if length is None else _clamp_tokens(int(length)),
-                window="full" if margin_s is None or content.get("window") == "full" else "trim",
-            )
-        except (OSError, ValueError, TypeError, AttributeError) as error:
-            raise UserError(
-                f"{path}: not a readable run.json ({error}); mend it, or delete it and pass --lang"
-            ) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +89,7 @@ class Ct2Recognizer:
         info = ExportInfo.read(model_dir)
         self.tokens = SpecialTokens.read(model_dir, language)
         self.tokenizer = WhisperTokenizer.read(model_dir)
-        self._max_new_tokens = _clamp_tokens(max_new_tokens or info.max_new_tokens)
+        self._max_new_tokens = clamp_tokens(max_new_tokens or info.max_new_tokens)
         self._margin_s = info.window_margin_s if window_margin_s is None else window_margin_s
         self.beam_size = beam_size
         self._rescorer = rescorer if self.beam_size > 1 else None
@@ -445,11 +390,3 @@ def _load_model(model_dir: Path, compute_type: str, *, threads: int, device: str
     if not model.is_multilingual:
         raise UserError(f"{model_dir}: an English-only Whisper; Ruach needs a multilingual one")
     return model
-
-
-def _clamp_tokens(n_tokens: int) -> int:
-    return max(1, min(n_tokens, MAX_NEW_TOKENS))
-
-
-def _optional_text(value: object) -> str | None:
-    return str(value) if value else None

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ruach_core.data.audio import load_audio
-from ruach_core.evaluation.ct2_decode import Window, plan_batches
+from ruach_core.evaluation.ct2_decode import plan_batches
+from ruach_core.evaluation.export_info import Window
 from ruach_core.features import MAX_WINDOW_S, log_mel, pad_waveform
 from ruach_core.models.memory import is_out_of_memory, release_memory
 from ruach_core.models.special_tokens import SpecialTokens, WhisperTokenizer

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ruach_core.errors import UserError
-from ruach_core.evaluation.ct2_decode import Ct2Recognizer, Window
+from ruach_core.evaluation.ct2_decode import Ct2Recognizer
+from ruach_core.evaluation.export_info import Window
 from ruach_core.evaluation.metrics import pool_counts
 from ruach_core.evaluation.report import count_strict_edits
 from ruach_core.types import Hypothesis, TextNormalizer, Utterance

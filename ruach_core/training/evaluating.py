@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ruach_core.config import RunConfig
-from ruach_core.evaluation.ct2_decode import Window
+from ruach_core.evaluation.export_info import Window
 from ruach_core.evaluation.metrics import Unit, pool_counts
 from ruach_core.evaluation.report import count_strict_edits
 from ruach_core.evaluation.torch_decode import TorchRecognizer

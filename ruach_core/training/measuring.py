@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ruach_core.evaluation.ct2_decode import Ct2Recognizer, Window
+from ruach_core.evaluation.ct2_decode import Ct2Recognizer
 from ruach_core.evaluation.device import usable_device
+from ruach_core.evaluation.export_info import Window
 from ruach_core.evaluation.report import build_report
 from ruach_core.export.folder import save_model
 from ruach_core.training.evaluating import Evaluator

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ruach_core.evaluation.ct2_decode import DEFAULT_BATCH_S, Ct2Recognizer, Window
+from ruach_core.evaluation.ct2_decode import DEFAULT_BATCH_S, Ct2Recognizer
+from ruach_core.evaluation.export_info import Window
 from ruach_core.evaluation.metrics import has_loop
 from ruach_core.features import FloatArray
 from ruach_core.transcription.reading import iter_audio

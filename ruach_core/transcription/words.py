@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ruach_core.evaluation.ct2_decode import Ct2Recognizer, Window
+from ruach_core.evaluation.ct2_decode import Ct2Recognizer
+from ruach_core.evaluation.export_info import Window
 from ruach_core.features import HOP_LENGTH, FloatArray
 from ruach_core.text.unicode import REPLACEMENT
 from ruach_core.types import SAMPLING_RATE, TextTokenizer
