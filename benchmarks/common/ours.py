@@ -30,10 +30,10 @@ class TimedPlan(Plan):
 
     clock: StepClock
 
-    def batches(self, epoch: int) -> list[Batch]:
-        """The batches of an epoch."""
+    def batches(self, epoch: int, micro_batch_s: float = 0.0, *, n_ranks: int = 1) -> list[Batch]:
+        """The batches of an epoch, which begins now."""
         self.clock.start()
-        return Plan.batches(self, epoch)
+        return Plan.batches(self, epoch, micro_batch_s, n_ranks=n_ranks)
 
 
 def train(work: Work, folder: Path) -> dict[str, Any]:
@@ -67,7 +67,7 @@ def train(work: Work, folder: Path) -> dict[str, Any]:
     plan = TimedPlan(
         config=config, train=work.utterances, collator=collator, learning_rate=_LEARNING_RATE,
         batch_size=work.batch_size,
-        micro_batch_s=default_micro_batch_s(model, precision, rate),
+        micro_batch_s=default_micro_batch_s(model, config.training, precision, rate),
         precision=precision, checkpoint_dir=folder / "checkpoints", identity={}, evaluate=evaluate,
     )  # fmt: skip
     object.__setattr__(plan, "clock", clock)  # a plan is frozen

@@ -221,7 +221,7 @@ def saved_bytes_and_gradients(loop: Any) -> tuple[int, dict[str, Any]]:
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        loss = loop._losses(tensors)[0]
+        loss = loop._losses(loop._raw_model, tensors)[0]
     n_bytes = sum(n for n, _ in kept.values())
     loss.backward()
     return n_bytes, {n: p.grad for n, p in model.named_parameters() if p.grad is not None}

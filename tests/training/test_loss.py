@@ -51,7 +51,7 @@ def test_label_smoothing_changes_what_is_minimised_and_not_what_is_shown(setting
         logits = loop._raw_model(
             input_features=tensors.log_mel(), decoder_input_ids=tensors.decoder_input_ids
         ).logits.flatten(0, 1)
-        minimised, shown = loop._losses(tensors)
+        minimised, shown = loop._losses(loop._raw_model, tensors)
         again = loop.loss(tensors)
 
     def expected(smoothing: float) -> float:
