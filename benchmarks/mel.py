@@ -17,11 +17,12 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from common.clips import find_source, load, read_clips
+from common.clips import find_source, read_clips
 from common.models import choose_device, find_model, quiet_libraries
 from common.report import Comparison, build_parser, choose, machine, machine_line, run
 from common.timing import alternate
 
+from ruach_core.data.waveforms import load_utterance
 from ruach_core.features import FloatArray, log_mel, pad_waveform, window_samples
 from ruach_core.training.mel import batch_log_mel
 from ruach_core.types import SAMPLING_RATE
@@ -103,7 +104,7 @@ def compare(arguments: argparse.Namespace) -> Comparison:
     n_clips = choose(arguments.clips, arguments, quick=32, usual=120)
     rounds = choose(arguments.rounds, arguments, quick=3, usual=7)
     clips = read_clips(find_source(arguments.data, arguments.lang), n_clips)
-    waveforms = sorted((load(u) for u in clips.utterances), key=len)
+    waveforms = sorted((load_utterance(u) for u in clips.utterances), key=len)
     extractor = WhisperFeatureExtractor.from_pretrained(find_model(arguments.model, clips.plugins))
     n_mels = extractor.feature_size
     theirs = partial(extractor, device=device)

@@ -10,10 +10,8 @@ from pathlib import Path
 import jiwer
 
 from ruach_core.config import DataConfig
-from ruach_core.data.audio import load_audio
 from ruach_core.data.read import read_corpus
 from ruach_core.errors import UserError
-from ruach_core.features import FloatArray
 from ruach_core.plugins import Plugins
 from ruach_core.training.randomness import pick
 from ruach_core.types import Split, TextNormalizer, Utterance
@@ -124,8 +122,3 @@ def read_clips(source: Source, n: int, *, split: Split = "test", below_s: float 
     if not short:
         raise UserError(f"{source.path}: no {chosen} clip below {below_s:g} s")
     return Clips(source, chosen, tuple(pick(short, n, seed=SEED)), plugins, normalizer)
-
-
-def load(utterance: Utterance) -> FloatArray:
-    """The waveform, mono float32 at 16 kHz."""
-    return load_audio(utterance.audio, start_s=utterance.start_s, end_s=utterance.end_s)

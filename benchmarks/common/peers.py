@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from common.clips import load
 from common.openai_format import write_openai_checkpoint
+from ruach_core.data.waveforms import load_utterance
 from ruach_core.types import SAMPLING_RATE, Utterance
 
 PIPELINE_BATCH = 8
@@ -80,7 +80,7 @@ class TransformersPipeline:
 
     def clips(self, utterances: Sequence[Utterance]) -> list[str]:
         """Each clip in its 30 s window."""
-        inputs = [{"raw": load(u), "sampling_rate": SAMPLING_RATE} for u in utterances]
+        inputs = [{"raw": load_utterance(u), "sampling_rate": SAMPLING_RATE} for u in utterances]
         found = self._pipeline(
             inputs, batch_size=PIPELINE_BATCH, generate_kwargs=dict(self._generation)
         )
@@ -105,7 +105,7 @@ class OpenaiWhisper:
         folder = Path(self._folder.name)
         write_openai_checkpoint(model_dir, folder / "model.pt")
         for i, utterance in enumerate(utterances):
-            np.save(folder / f"{i:06}.npy", load(utterance))
+            np.save(folder / f"{i:06}.npy", load_utterance(utterance))
         self._errors = (folder / "stderr.txt").open("w+", encoding="utf-8")
         self._process = subprocess.Popen(
             [str(python), str(_WORKER)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,

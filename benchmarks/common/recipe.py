@@ -17,8 +17,9 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from common.clips import Clips, load
+from common.clips import Clips
 from common.timing import timed
+from ruach_core.data.waveforms import load_utterance
 from ruach_core.models.special_tokens import SpecialTokens, WhisperTokenizer
 from ruach_core.types import SAMPLING_RATE, Utterance
 
@@ -48,7 +49,7 @@ class Features(Dataset[Mapping[str, Any]]):
             for u in utterances
         ]
         for i, utterance in enumerate(utterances):
-            found = self.extractor(load(utterance), sampling_rate=SAMPLING_RATE)
+            found = self.extractor(load_utterance(utterance), sampling_rate=SAMPLING_RATE)
             np.save(folder / f"{i}.npy", np.asarray(found.input_features[0], dtype=np.float32))
 
     def __len__(self) -> int:

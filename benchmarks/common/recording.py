@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from common.clips import load
+from ruach_core.data.waveforms import load_utterance
 from ruach_core.features import FloatArray
 from ruach_core.types import SAMPLING_RATE, Utterance
 
@@ -37,7 +37,7 @@ def write_recording(utterances: Sequence[Utterance], path: Path, *, seconds: flo
         utterance = utterances[len(texts) % len(utterances)]
         pause = round(PAUSES_S[len(texts) % len(PAUSES_S)] * SAMPLING_RATE)
         quiet = (_NOISE * rng.standard_normal(pause)).astype(np.float32)
-        pieces += [load(utterance), quiet]
+        pieces += [load_utterance(utterance), quiet]
         n_samples += len(pieces[-2]) + pause
         texts.append(utterance.reference or "")
     soundfile.write(path, np.concatenate(pieces), SAMPLING_RATE, subtype="PCM_16")
@@ -69,7 +69,7 @@ def _join_next(
         utterance = next(source)
         if pieces:
             pieces.append(np.zeros(round(_JOIN_PAUSE_S * SAMPLING_RATE), dtype=np.float32))
-        pieces.append(load(utterance))
+        pieces.append(load_utterance(utterance))
         texts.append(utterance.reference or "")
         n_samples = sum(map(len, pieces))
     soundfile.write(path, np.concatenate(pieces), SAMPLING_RATE, subtype="PCM_16")

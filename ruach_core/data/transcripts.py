@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from ruach_core.errors import DataError
+from ruach_core.text.lines import read_lines
 from ruach_core.types import SetAside, TextNormalizer, Utterance
 
 if TYPE_CHECKING:
     from ruach_core.plugins import Plugins
 
 STANDARD_INPUT = "-"
-_BYTE_ORDER_MARK = "\ufeff"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,18 +74,8 @@ def read_text(file: str, normalizer: TextNormalizer) -> Transcripts:
 
 
 def _read_lines(stream: BinaryIO, where: str) -> Iterator[Utterance]:
-    """Lines ended by LF or CR LF, and by nothing else that Unicode calls a line."""
     audio = Path()
-    for number, raw in enumerate(stream, start=1):
-        try:
-            line = raw.removesuffix(b"\n").removesuffix(b"\r").decode("utf-8")
-        except UnicodeDecodeError as error:
-            raise DataError(
-                f"{where} line {number}: not UTF-8 at byte {error.start}; "
-                "convert the text, for example with iconv"
-            ) from error
-        if number == 1:
-            line = line.removeprefix(_BYTE_ORDER_MARK)
+    for number, line in enumerate(read_lines(stream, where), start=1):
         if line.strip():
             yield Utterance(f"line {number}", audio, line, "train", row=f"line {number}")
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from ruach_core.data.audio import load_audio
+from ruach_core.data.waveforms import load_utterance
 from ruach_core.errors import DataError, UserError
 from ruach_core.evaluation.device import usable_device
 from ruach_core.evaluation.export_info import ExportInfo, Window, clamp_tokens
@@ -239,8 +239,7 @@ class Ct2Recognizer:
         self, utterances: Sequence[Utterance], **options: Any
     ) -> list[list[Candidate]]:
         def load(i: int) -> FloatArray:
-            utterance = utterances[i]
-            return load_audio(utterance.audio, start_s=utterance.start_s, end_s=utterance.end_s)
+            return load_utterance(utterances[i])
 
         return self._search(
             [round((u.duration_s or 0.0) * SAMPLING_RATE) or len(load(i))

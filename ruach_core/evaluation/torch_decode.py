@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ruach_core.data.audio import load_audio
+from ruach_core.data.waveforms import load_utterance
 from ruach_core.evaluation.ct2_decode import plan_batches
 from ruach_core.evaluation.export_info import Window
 from ruach_core.features import MAX_WINDOW_S, log_mel, pad_waveform
@@ -106,11 +106,7 @@ class TorchRecognizer:
 
         n_mels = self._model.config.num_mel_bins
         mels = [
-            log_mel(
-                pad_waveform(load_audio(u.audio, start_s=u.start_s, end_s=u.end_s), n_samples),
-                n_mels=n_mels,
-            )
-            for u in utterances
+            log_mel(pad_waveform(load_utterance(u), n_samples), n_mels=n_mels) for u in utterances
         ]
         return torch.from_numpy(np.stack(mels)).to(self._model.device, self._model.dtype)
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ruach_core.config import RunConfig
-from ruach_core.data.audio import load_audio
+from ruach_core.data.waveforms import load_utterance
 from ruach_core.errors import UserError
 from ruach_core.features import MAX_SAMPLES, log_mel, pad_waveform
 from ruach_core.manifest import WHISPER_LANGUAGES
@@ -119,13 +119,7 @@ def hear_languages(
         for first in range(0, len(utterances), _CLIPS_AT_ONCE):
             clips = utterances[first : first + _CLIPS_AT_ONCE]
             mels = [
-                log_mel(
-                    pad_waveform(
-                        load_audio(u.audio, start_s=u.start_s, end_s=u.end_s), MAX_SAMPLES
-                    ),
-                    n_mels=n_mels,
-                )
-                for u in clips
+                log_mel(pad_waveform(load_utterance(u), MAX_SAMPLES), n_mels=n_mels) for u in clips
             ]
             logits = model(
                 input_features=torch.from_numpy(np.stack(mels)).to(model.device, model.dtype),
