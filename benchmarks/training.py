@@ -23,13 +23,13 @@ from statistics import median
 from typing import Any
 
 from common.clips import Clips, find_source, read_clips
-from common.flops import peak_tflops
 from common.models import choose_device, find_model, whisper_language
 from common.random_model import SIZES, write_random_model
 from common.recording import join_clips
 from common.report import Comparison, build_parser, choose, machine, machine_line, positive, run
 from common.work import Work, run_variant
 
+from ruach_core.training.hardware import peak_tflops
 from ruach_core.types import Utterance
 
 OURS, PEER = "Ruach", "recipe"

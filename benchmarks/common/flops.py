@@ -11,12 +11,6 @@ from ruach_core.models.windows import allow_short_windows
 Shape = tuple[int, int, int]
 """Windows, frames of each, and decoder positions."""
 
-# Dense bf16 or fp16 with float32 sums, in TFLOP/s, from the vendor's data sheets.
-_PEAKS = (
-    ("H200", 989.0), ("H100 PCIe", 756.0), ("H100", 989.0), ("A100", 312.0), ("L40S", 362.0),
-    ("L4", 121.0), ("A10G", 70.0), ("A10", 125.0), ("V100", 125.0), ("T4", 65.0),
-    ("RTX 4090", 165.0), ("RTX 3090", 71.0),
-)  # fmt: skip
 _FORWARD_AND_BACKWARD = 3
 """Going back takes twice what going forward does; work done again isn't counted (MFU's custom)."""
 
@@ -40,8 +34,3 @@ def count_training_flops(model_dir: Path, shapes: Iterable[Shape]) -> float:
                 model(input_features=log_mel, decoder_input_ids=ids, use_cache=False)
             total += times * counter.get_total_flops()
     return float(_FORWARD_AND_BACKWARD * total)
-
-
-def peak_tflops(gpu: str) -> float | None:
-    """What a GPU can do at most, by its name; None where it isn't known."""
-    return next((peak for name, peak in _PEAKS if name in gpu), None)

@@ -125,7 +125,7 @@ def _config(work: Work) -> RunConfig:
 
 def _warm_up(model: Any, loop: Loop, collator: Collator) -> None:
     """One clip there and back: kernels are chosen and threads started."""
-    loop.loss(collator(MicroBatch.of_clips((0,), 16_000), 0)).backward()
+    loop.updater.loss(collator(MicroBatch.of_clips((0,), 16_000), 0)).backward()
     model.zero_grad(set_to_none=True)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
+from contextlib import suppress
 
 _SIGNS = (
     "out of memory",  # CUDA, CTranslate2 on CUDA, MPS
@@ -21,12 +23,16 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def release_memory() -> None:
-    """Give back what a failed pass has left behind; call it outside the `except` block.
+    """Give back what a failed pass, or an evaluation, has left behind.
 
-    Inside, the error's traceback still holds the pass's tensors.
+    Call it outside the `except` block: inside, the error's traceback still holds the pass's
+    tensors. Training has the C library keep what is freed (`training.device`), so it is asked for
+    it here; elsewhere than on glibc there is nothing to ask.
     """
     import torch
 
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL("libc.so.6").malloc_trim(0)

@@ -87,7 +87,7 @@ class Evaluator:
                 longest_s = max(validation[i].duration_s or 0.0 for i in indices)
                 n_samples = window_samples(longest_s, margin_s=self.config.window.margin_s)
                 micro_batch = MicroBatch.of_clips(indices, n_samples)
-                total += float(loop.loss(collator(micro_batch, 0)))
+                total += float(loop.updater.loss(collator(micro_batch, 0)))
                 n_tokens += collator.n_target_tokens(micro_batch.windows)
         self.model.train()
         return total / n_tokens

@@ -99,12 +99,12 @@ def this_machine(precision: str = "auto") -> Hardware:
     smallest = min(devices, key=lambda device: device.total_memory)
     return Hardware(
         f"this {smallest.name}", True, True, float(smallest.total_memory),
-        _peak_of(smallest.name), chosen,
+        peak_tflops(smallest.name), chosen,
     )  # fmt: skip
 
 
-def _peak_of(device_name: str) -> float | None:
-    """The peak of the table's GPU that a driver's name is about; None for an unknown one."""
+def peak_tflops(device_name: str) -> float | None:
+    """TFLOP/s of the table's GPU that a driver's name is about; None for an unknown one."""
     plain = _plain(device_name)
     matching = [(n, g) for n, g in _gpus().items() if _plain(n.partition("-")[0]) in plain]
     return max(matching, key=lambda pair: len(pair[0]))[1].tflops if matching else None

@@ -1,7 +1,7 @@
 """The training loop: plain, resumable at any update, one writer.
 
-The loss is summed over a batch's tokens and divided by their number, however the batch is cut
-into micro-batches or spread over processes, so accumulation never changes what is learned.
+What one update computes is in `updating`; here is the order of things: updates, epochs, their
+evaluation, checkpoints, early stopping, and what happens when a signal comes or memory runs out.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from ruach_core.config import RunConfig
 from ruach_core.errors import RuachError, UserError
-from ruach_core.models.memory import is_out_of_memory, release_memory
+from ruach_core.models.memory import release_memory
 from ruach_core.training.adapters import plain_whisper
 from ruach_core.training.averaging import keep_epoch
 from ruach_core.training.batching import Batch, MicroBatch, plan_epoch
@@ -31,25 +31,18 @@ from ruach_core.training.checkpoint import (
     write_checkpoint,
     write_weights,
 )
-from ruach_core.training.collate import IGNORED, Collator, Tensors
+from ruach_core.training.collate import Collator
 from ruach_core.training.memory import PassDidNotFitError, smaller_limit
 from ruach_core.training.optimizer import (
-    build_optimizer,
     default_epochs,
     learning_rate_at,
-    set_dropout,
-    set_learning_rate,
 )
-from ruach_core.training.randomness import generator
 from ruach_core.training.ranks import Ranks
 from ruach_core.training.read_ahead import Waiting, read_ahead
-from ruach_core.training.sharding import gather_weights, sharded, whole
-from ruach_core.training.stochastic_depth import StochasticDepth
+from ruach_core.training.updating import Pass, Updater
 from ruach_core.types import Utterance
 
 if TYPE_CHECKING:
-    import torch
-
     from ruach_core.training.console import Bar, Console
 
 BEST = "best"
@@ -106,25 +99,20 @@ class Loop:
         self, model: Any, plan: Plan, console: Console, ranks: Ranks | None = None
     ) -> None:
         """`model` allows short windows and is trained in place; `ranks` None is one process."""
-        from accelerate import Accelerator
-
         self._plan = plan
         self._config = plan.config.training
         self._console = console
         self._ranks = ranks or Ranks()
-        mixed = {"float32": "no"}.get(plan.precision, plan.precision)
-        self._accelerator = Accelerator(mixed_precision=mixed)
-        self._raw_model = model.to(self._accelerator.device)
-        set_dropout(self._raw_model, self._config.dropout)
-        # What is trained: the model itself, or its shards beside it.
-        self._trained = self._raw_model
-        if self._is_sharded:
-            self._trained = sharded(model, plan.precision, keep_whole=self._ranks.is_first)
-        rate = self._config.stochastic_depth
-        self._depth = StochasticDepth(self._trained, rate) if rate else None
-        self._model = self._trained if self._is_sharded else self._accelerator.prepare(model)
-        self._raw_optimizer = build_optimizer(self._trained, self._config)
-        self._optimizer = self._accelerator.prepare(self._raw_optimizer)
+        self.updater = Updater(
+            model,
+            plan.train,
+            plan.collator,
+            self._config,
+            precision=plan.precision,
+            learning_rate=plan.learning_rate,
+            seed=plan.config.seed,
+            ranks=self._ranks,
+        )
         self._per_epoch = math.ceil(len(plan.train) / plan.batch_size)
         n_epochs = self._config.epochs or default_epochs(len(plan.train))
         self._n_updates = self._per_epoch * n_epochs
@@ -177,8 +165,8 @@ class Loop:
             return
         self.progress = load_checkpoint(
             checkpoint,
-            model=self._trained,
-            optimizer=self._raw_optimizer,
+            model=self.updater.trained,
+            optimizer=self.updater.optimizer,
             identity=self._plan.identity,
         )
         if self._ranks.is_first and self.best_dir and not is_complete(self.best_dir):
@@ -194,6 +182,7 @@ class Loop:
         while not self._train_epoch(bar):
             release_memory()
         self._end_epoch()
+        release_memory()
         if self._agree()[0]:
             self._stop()
 
@@ -223,7 +212,7 @@ class Loop:
 
     def _back_off(self, micro_batch: MicroBatch) -> None:
         """Cut the same batches into smaller passes from now on; what is learned stays the same."""
-        self._optimizer.zero_grad()
+        self.updater.forget_gradients()
         if self._ranks.count > 1:  # the others wait for this one's gradients
             raise UserError(
                 f"out of memory: passes of {micro_batch.window_s:.1f} s of window don't fit one of "
@@ -238,9 +227,14 @@ class Loop:
 
     def updates(self, batches: Sequence[Batch]) -> Iterator[Batch]:
         """Update the weights by each batch; yields it afterwards."""
-        self._model.train()
+        self.updater.train_mode()
+        progress, peak = self.progress, self._plan.learning_rate
         for batch, passes in self._read(batches):
-            self._update(batch, passes)
+            rate = learning_rate_at(progress.update, self._n_updates, peak, self._config)
+            figures = self.updater.update(
+                batch, passes, epoch=progress.epoch, number=progress.update, rate=rate
+            )
+            self._note_loss(*figures, rate)
             yield batch
 
     def _agree(self) -> tuple[bool, bool]:
@@ -253,51 +247,18 @@ class Loop:
     def _stop(self) -> NoReturn:
         self._ranks.fail(InterruptedRunError("stopped by a signal; go on with --resume"))
 
-    def _read(self, batches: Sequence[Batch]) -> Iterator[tuple[Batch, list[Tensors]]]:
-        """Each batch with the tensors of this process's passes, read ahead by some threads."""
+    def _read(self, batches: Sequence[Batch]) -> Iterator[tuple[Batch, list[Pass]]]:
+        """Each batch with this process's passes, read ahead by some threads."""
         epoch = self.progress.epoch
 
-        def read(batch: Batch) -> list[Tensors]:
-            return [self._own_tensors(micro_batch, epoch) for micro_batch in batch.micro_batches]
+        def read(batch: Batch) -> list[Pass]:
+            return [self.updater.read(micro_batch, epoch) for micro_batch in batch.micro_batches]
 
         passes = read_ahead(read, batches, n_threads=self._config.workers)
         return zip(batches, self._waiting.timed(passes), strict=True)
 
-    def _own_part(self, micro_batch: MicroBatch) -> tuple[MicroBatch, bool]:
-        """This process's part of a pass, and whether it counts; every process takes part in all.
-
-        Where there is no window for it, it computes one that counts for nothing: gradients are
-        exchanged pass by pass, and a process that left one out would be waited for.
-        """
-        share = micro_batch.share(self._ranks.number, self._ranks.count)
-        if share.windows:
-            return share, True
-        return MicroBatch(micro_batch.windows[:1], micro_batch.n_samples), False
-
-    def _own_tensors(self, micro_batch: MicroBatch, epoch: int) -> Tensors:
-        part, is_counted = self._own_part(micro_batch)
-        tensors = self._plan.collator(part, epoch)
-        return tensors if is_counted else tensors.uncounted()
-
-    def _update(self, batch: Batch, passes: Sequence[Tensors]) -> None:
-        import torch
-
+    def _note_loss(self, loss_sum: float, grad_norm: float, n_tokens: int, rate: float) -> None:
         progress = self.progress
-        n_tokens = self._plan.collator.n_target_tokens(batch.windows)
-        peak = self._plan.learning_rate
-        rate = learning_rate_at(progress.update, self._n_updates, peak, self._config)
-        set_learning_rate(self._optimizer, rate)
-        if self._config.dropout:
-            # By key, like all else that is random: a resumed run drops the same.
-            key = (self._plan.config.seed, progress.update, self._ranks.number)
-            torch.manual_seed(int(generator("dropout", *key).integers(2**62)))
-        (loss_sum,) = self._ranks.sum([self._passes(batch, passes, n_tokens)])
-        self._check_finite("loss", loss_sum)
-        grad_norm = self._clip_gradient()
-        if self._plan.precision != "fp16":  # whose scaler leaves such an update out by itself
-            self._check_finite("gradient", grad_norm)
-        self._optimizer.step()
-        self._optimizer.zero_grad()
         progress.update += 1
         progress.batch += 1
         progress.loss_sum += loss_sum
@@ -308,85 +269,6 @@ class Loop:
         ]
         if progress.update % self._config.log_steps == 0:
             self._log_step(grad_norm, rate)
-
-    def _exchanging(self, *, is_last: bool) -> AbstractContextManager[Any]:
-        """Have the processes add up their gradients in the last pass of an update only."""
-        if is_last or self._is_sharded or self._ranks.count == 1:
-            return nullcontext()  # shards hold no more than their part, so each pass adds it up
-        context: AbstractContextManager[Any] = self._accelerator.no_sync(self._model)
-        return context
-
-    def _clip_gradient(self) -> float:
-        """Clip the gradient's norm; returns what it was."""
-        norm = self._accelerator.clip_grad_norm_(
-            self._trained.parameters(), self._config.max_grad_norm
-        )
-        return float(whole(norm))
-
-    def _passes(self, batch: Batch, passes: Sequence[Tensors], n_tokens: int) -> float:
-        """Forward and backward through the batch's passes; returns the summed loss.
-
-        Raises:
-            PassDidNotFitError: memory ran out; nothing but the gradients has changed.
-        """
-        loss_sum = 0.0
-        for micro_batch, tensors in zip(batch.micro_batches, passes, strict=True):
-            part, _ = self._own_part(micro_batch)
-            if self._depth:
-                self._depth.choose(
-                    part.windows,
-                    self._plan.train,
-                    seed=self._plan.config.seed,
-                    epoch=self.progress.epoch,
-                )
-            try:
-                with self._exchanging(is_last=tensors is passes[-1]):
-                    minimised, shown = self._losses(self._model, tensors)
-                    # The exchange takes the mean over processes, where their sum is meant.
-                    self._accelerator.backward(minimised * (self._ranks.count / n_tokens))
-            except (RuntimeError, MemoryError) as error:
-                if is_out_of_memory(error):
-                    raise PassDidNotFitError(part) from None
-                raise
-            loss_sum += float(shown.detach())
-        return loss_sum
-
-    def _check_finite(self, what: str, value: float) -> None:
-        if not math.isfinite(value):
-            error = UserError(
-                f"the {what} is {value} at update {self.progress.update + 1}: use a lower "
-                f"--training.learning_rate (now {self._plan.learning_rate:g}) or "
-                "--training.precision float32"
-            )
-            self._ranks.fail(error)  # each has the same figures
-
-    def loss(self, tensors: Tensors) -> torch.Tensor:
-        """Summed cross-entropy of one forward pass, never smoothed; in this process alone."""
-        return self._losses(self._raw_model, tensors)[1]
-
-    def _losses(self, model: Any, tensors: Tensors) -> tuple[torch.Tensor, torch.Tensor]:
-        """What is minimised, and the cross-entropy that is shown; each summed over the tokens.
-
-        Label smoothing (arXiv 1512.00567, section 7) gives every token of the vocabulary an equal
-        part of the target. It lifts the loss by an amount that means nothing to a reader.
-        """
-        device = self._accelerator.device
-        heard = tensors.encoder_inputs(device)
-        with self._accelerator.autocast():
-            logits = model(
-                **heard,
-                decoder_input_ids=tensors.decoder_input_ids.to(device),
-                use_cache=False,
-            ).logits
-        targets = tensors.target_ids.to(device)
-        is_counted = targets != IGNORED
-        log_probabilities = logits[is_counted].float().log_softmax(-1)
-        shown = -log_probabilities.gather(-1, targets[is_counted][:, None]).sum()
-        smoothing = self._config.label_smoothing
-        if not smoothing:
-            return shown, shown
-        spread = -log_probabilities.mean(-1).sum()
-        return (1 - smoothing) * shown + smoothing * spread, shown
 
     def _log_step(self, grad_norm: float, rate: float) -> None:
         progress = self.progress
@@ -402,8 +284,7 @@ class Loop:
         )
 
     def _end_epoch(self) -> None:
-        if self._is_sharded:
-            gather_weights(self._trained, self._raw_model)
+        self.updater.gather()
         self.progress = self._ranks.from_first(self._judge_epoch)
         self._save()
         if self._ranks.is_first:
@@ -414,7 +295,7 @@ class Loop:
     def _judge_epoch(self) -> Progress:
         """Evaluate, and keep the weights if they are the best so far."""
         progress = self.progress
-        with plain_whisper(self._raw_model):
+        with plain_whisper(self.updater.model):
             figures = self._plan.evaluate(self)
         progress.epoch += 1
         mean_loss = progress.loss_sum / max(1, progress.n_tokens)
@@ -428,12 +309,12 @@ class Loop:
             progress.best_epoch = progress.epoch
             progress.epochs_without_gain = 0
             assert self.best_dir is not None  # just set
-            write_weights(self.best_dir, self._raw_model)
+            write_weights(self.best_dir, self.updater.model)
         else:
             progress.epochs_without_gain += 1
         folder, n_kept = self._plan.checkpoint_dir, self._config.average
-        with plain_whisper(self._raw_model):  # a mean of adapters isn't their products' mean
-            keep_epoch(folder, progress.epoch, self._raw_model, n_kept=n_kept)
+        with plain_whisper(self.updater.model):  # a mean of adapters isn't their products' mean
+            keep_epoch(folder, progress.epoch, self.updater.model, n_kept=n_kept)
         progress.batch, progress.loss_sum, progress.n_tokens = 0, 0.0, 0
         return progress
 
@@ -449,16 +330,12 @@ class Loop:
         write_checkpoint(
             self._plan.checkpoint_dir,
             self.progress,
-            model=self._trained,
-            optimizer=self._raw_optimizer,
+            model=self.updater.trained,
+            optimizer=self.updater.optimizer,
             identity=self._plan.identity,
             is_writer=self._ranks.is_first,
         )
         self._ranks.meet()  # none may end, and be seen to, before it is written
-
-    @property
-    def _is_sharded(self) -> bool:
-        return self._config.sharding == "fsdp" and self._ranks.count > 1
 
     @contextmanager
     def _signals(self) -> Iterator[None]:

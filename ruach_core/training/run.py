@@ -324,7 +324,7 @@ def _show_first_batch(
     def loss(tensors: Tensors) -> float:
         began = time.perf_counter()
         with torch.inference_mode():
-            value = float(loop.loss(tensors))
+            value = float(loop.updater.loss(tensors))
         seconds.append(time.perf_counter() - began)
         return value
 

@@ -225,15 +225,6 @@ def test_peak_memory_is_of_this_process_and_never_falls(load: Any) -> None:
     assert peak_memory_gb() >= before
 
 
-def test_gpus_are_known_by_name(load: Any) -> None:
-    peak_tflops = load("flops").peak_tflops
-    assert peak_tflops("NVIDIA H100 80GB HBM3") == 989.0
-    assert peak_tflops("NVIDIA H100 PCIe") == 756.0
-    assert peak_tflops("NVIDIA L40S") == 362.0
-    assert peak_tflops("NVIDIA A10G") == 70.0
-    assert peak_tflops("AMD EPYC") is None
-
-
 def test_growth_is_per_doubling(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(BENCHMARKS))
     per_doubling = importlib.import_module("scaling").per_doubling

@@ -17,12 +17,12 @@ FLAGS = {"training.optimizer": "adamw8bit", "training.batch_size": 2, "training.
 
 
 def weights(loop: Any) -> dict[str, Any]:
-    return {name: p.detach().clone() for name, p in loop._raw_model.named_parameters()}
+    return {name: p.detach().clone() for name, p in loop.updater.model.named_parameters()}
 
 
 def state(loop: Any) -> dict[str, dict[str, Any]]:
-    names = {parameter: name for name, parameter in loop._raw_model.named_parameters()}
-    return {names[p]: dict(values) for p, values in loop._raw_optimizer.state.items()}
+    names = {parameter: name for name, parameter in loop.updater.model.named_parameters()}
+    return {names[p]: dict(values) for p, values in loop.updater.optimizer.state.items()}
 
 
 def test_it_learns_like_adamw(longer):

@@ -53,9 +53,11 @@ def shaken(model: Any) -> Any:
 class TestLora:
     def test_adapters_alone_are_trained_on_every_linear_layer(self, setting):
         loop = setting.loop(**LORA)
-        before = weights(loop._raw_model)
+        before = weights(loop.updater.model)
         loop.run()
-        changed = {n for n, p in weights(loop._raw_model).items() if not torch.equal(p, before[n])}
+        changed = {
+            n for n, p in weights(loop.updater.model).items() if not torch.equal(p, before[n])
+        }
         assert changed
         assert all(".lora_" in name for name in changed)
         layers = {name.split(".lora_")[0] for name in changed}
@@ -63,13 +65,18 @@ class TestLora:
         assert len(layers) == 2 * (4 + 2) + 2 * (8 + 2)
 
     def test_the_first_values_are_the_seed_s(self, setting):
-        first, again, other = (weights(setting.loop(seed=s, **LORA)._raw_model) for s in (1, 1, 2))
+        first, again, other = (
+            weights(setting.loop(seed=s, **LORA).updater.model) for s in (1, 1, 2)
+        )
         name = next(name for name in first if "lora_A" in name)
         assert torch.equal(first[name], again[name])
         assert not torch.equal(first[name], other[name])
 
     def test_a_model_with_adapters_begins_as_the_base_model(self, setting):
-        base, adapted = setting.loop()._raw_model.eval(), setting.loop(**LORA)._raw_model.eval()
+        base, adapted = (
+            setting.loop().updater.model.eval(),
+            setting.loop(**LORA).updater.model.eval(),
+        )
         assert torch.equal(logits(adapted), logits(base))
 
     def test_checkpoints_hold_adapters_alone(self, setting):
@@ -86,18 +93,18 @@ class TestLora:
             assert all(".lora_" in name for name in saved)
 
     def test_merged_the_model_says_the_same(self, setting):
-        model = shaken(setting.loop(**LORA)._raw_model)
+        model = shaken(setting.loop(**LORA).updater.model)
         adapted = logits(model)
-        assert not torch.allclose(adapted, logits(setting.loop()._raw_model.eval()), atol=1e-2)
+        assert not torch.allclose(adapted, logits(setting.loop().updater.model.eval()), atol=1e-2)
         with plain_whisper(model):
             torch.testing.assert_close(logits(model), adapted, atol=1e-4, rtol=0)
         merge_adapters(model)
         torch.testing.assert_close(logits(model), adapted, atol=1e-4, rtol=0)
 
     def test_merging_for_a_while_leaves_no_trace(self, setting):
-        model = shaken(setting.loop(**LORA)._raw_model)
+        model = shaken(setting.loop(**LORA).updater.model)
         before, was = weights(model), logits(model)
-        names = set(setting.loop()._raw_model.state_dict())
+        names = set(setting.loop().updater.model.state_dict())
         with plain_whisper(model):
             assert set(model.state_dict()) == names
         after = weights(model)
@@ -106,7 +113,7 @@ class TestLora:
         assert torch.equal(logits(model), was)
 
     def test_adapters_come_back_when_the_evaluation_fails(self, setting):
-        model = shaken(setting.loop(**LORA)._raw_model)
+        model = shaken(setting.loop(**LORA).updater.model)
         before = weights(model)
         with pytest.raises(KeyError), plain_whisper(model):
             raise KeyError
@@ -116,16 +123,16 @@ class TestLora:
         names: list[set[str]] = []
 
         def evaluate(loop: Any) -> dict[str, float]:
-            names.append(set(loop._raw_model.state_dict()))
+            names.append(set(loop.updater.model.state_dict()))
             return {"eval_wer": 0.5, "eval_cer": 0.5, "eval_loss": 1.0}
 
         setting.loop(evaluate=evaluate, **LORA).run()
-        assert names == [set(setting.loop()._raw_model.state_dict())]
+        assert names == [set(setting.loop().updater.model.state_dict())]
 
     def test_what_is_saved_is_a_plain_whisper(self, setting, tmp_path):
         from transformers import WhisperForConditionalGeneration
 
-        model = shaken(setting.loop(**LORA)._raw_model)
+        model = shaken(setting.loop(**LORA).updater.model)
         merge_adapters(model)
         save_model(model, setting.model_dir, tmp_path)
         assert not list(tmp_path.glob("adapter*"))
@@ -142,14 +149,14 @@ class TestLora:
         torch.testing.assert_close(found, expected)
 
     def test_beside_a_frozen_encoder_the_decoder_alone_is_adapted(self, setting):
-        model = setting.loop(**LORA, **FROZEN)._raw_model
+        model = setting.loop(**LORA, **FROZEN).updater.model
         assert all(".decoder." in n for n, p in model.named_parameters() if p.requires_grad)
 
     def test_a_resumed_run_ends_like_an_unbroken_one(self, longer):
         flags = {**LORA, "training.batch_size": 2, "training.epochs": 2}
         unbroken = longer.loop(**flags)
         unbroken.run()
-        expected = weights(unbroken._raw_model)
+        expected = weights(unbroken.updater.model)
 
         class StoppedError(Exception):
             pass
@@ -163,7 +170,7 @@ class TestLora:
             longer.loop(evaluate=stop, **flags).run()
         resumed = longer.loop(**flags)
         assert resumed.run(resume=True).update == 6
-        found = weights(resumed._raw_model)
+        found = weights(resumed.updater.model)
         assert all(torch.equal(found[name], expected[name]) for name in expected)
 
 
@@ -188,19 +195,19 @@ CHECKPOINTED = {"training.gradient_checkpointing": True}
 class TestFrozenEncoder:
     def test_the_encoder_stays_as_it_is(self, setting):
         loop = setting.loop(**FROZEN)
-        before = weights(loop._raw_model)
+        before = weights(loop.updater.model)
         loop.run()
-        after = weights(loop._raw_model)
+        after = weights(loop.updater.model)
         changed = {name for name in before if not torch.equal(before[name], after[name])}
         assert changed == {name for name in before if ".encoder." not in name}
 
     def test_the_encoder_keeps_nothing_for_a_backward_pass(self, setting):
-        model = setting.loop(**FROZEN)._raw_model.train()
+        model = setting.loop(**FROZEN).updater.model.train()
         states = model.get_encoder()(torch.zeros(1, 80, 100)).last_hidden_state
         assert not states.requires_grad
 
     def test_the_encoder_is_never_in_training_mode(self, setting):
-        model = setting.loop(**FROZEN)._raw_model.train()
+        model = setting.loop(**FROZEN).updater.model.train()
         assert model.get_decoder().training
         assert not any(module.training for module in model.get_encoder().modules())
 
@@ -210,7 +217,7 @@ def saved_bytes_and_gradients(loop: Any) -> tuple[int, dict[str, Any]]:
     (batch,) = loop._plan.batches(0)
     (micro_batch,) = batch.micro_batches
     tensors = loop._plan.collator(micro_batch, 0)
-    model, kept = loop._raw_model.train(), {}
+    model, kept = loop.updater.model.train(), {}
     own = {p.data_ptr() for p in model.parameters()}
 
     def pack(tensor: Any) -> Any:
@@ -221,7 +228,7 @@ def saved_bytes_and_gradients(loop: Any) -> tuple[int, dict[str, Any]]:
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        loss = loop._losses(loop._raw_model, tensors)[0]
+        loss = loop.updater.losses(loop.updater.model, tensors)[0]
     n_bytes = sum(n for n, _ in kept.values())
     loss.backward()
     return n_bytes, {n: p.grad for n, p in model.named_parameters() if p.grad is not None}
@@ -241,7 +248,7 @@ class TestGradientCheckpointing:
         """Our own forward replaces the encoder's."""
         calls = []
         loop = setting.loop(**CHECKPOINTED)
-        for layer in loop._raw_model.get_encoder().layers:
+        for layer in loop.updater.model.get_encoder().layers:
             layer.self_attn.register_forward_hook(lambda *_: calls.append(1))
         saved_bytes_and_gradients(loop)
         assert len(calls) == 2 * 2  # each once forward, once again in the backward pass
@@ -257,8 +264,8 @@ class TestGradientCheckpointing:
 
 
 def test_memory_estimates_know_what_is_trained(setting):
-    full = setting.loop()._raw_model
-    frozen = setting.loop(**FROZEN)._raw_model
+    full = setting.loop().updater.model
+    frozen = setting.loop(**FROZEN).updater.model
     n_all = sum(p.numel() for p in full.parameters())
     n_positions = full.get_encoder().embed_positions.weight.numel()
     assert fixed_bytes(full, "adamw") == 18 * (n_all - n_positions) + 6 * n_positions
@@ -266,5 +273,5 @@ def test_memory_estimates_know_what_is_trained(setting):
     assert fixed_bytes(frozen, "adamw") < fixed_bytes(full, "adamw")
     assert activation_share(full) == 1.0
     assert activation_share(frozen) < 0.5
-    checkpointed = setting.loop(**CHECKPOINTED)._raw_model
+    checkpointed = setting.loop(**CHECKPOINTED).updater.model
     assert activation_share(checkpointed) < 0.5

@@ -20,6 +20,7 @@ from ruach_core.training.encoder_cache import (
     mask_padding,
     without_changes,
 )
+from ruach_core.training.loop import Loop
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("accelerate")
@@ -38,14 +39,14 @@ def cached_loop(setting: Any, path: Path, **flags: Any) -> Any:
     loop = setting.loop(**{**CACHED, "augment.spec_augment": False, **flags})
     tokenizer = WhisperTokenizer.read(setting.model_dir)
     clips, plan = setting.utterances, loop._plan
-    states = EncoderStates.build(path, clips, loop._raw_model, plan.config.window, key="tones")
-    mask_padding(loop._raw_model)
+    states = EncoderStates.build(path, clips, loop.updater.model, plan.config.window, key="tones")
+    mask_padding(loop.updater.model)
     collator = CachedCollator(
         clips, [tokenizer.encode(u.reference or "") for u in clips],
         SpecialTokens.of(tokenizer, "en"), n_mels=80, states=states,
     )  # fmt: skip
-    loop._plan = dataclasses.replace(plan, collator=collator)
-    return loop
+    plan = dataclasses.replace(plan, collator=collator)
+    return Loop(loop.updater.model, plan, loop._console)
 
 
 @pytest.mark.parametrize("policy", ["trim", "full"])
@@ -64,23 +65,23 @@ def test_a_batch_from_the_cache_is_its_clips_alone(mixed, tmp_path, policy):
             n_samples = window_samples(duration_s, margin_s=0.3)
             own = MicroBatch((window,), MAX_SAMPLES if policy == "full" else n_samples)
             alone = usual._plan.collator(own, 0)
-            total += float(usual.loss(alone))
-            states = usual._raw_model.get_encoder()(alone.log_mel()).last_hidden_state[0]
+            total += float(usual.updater.loss(alone))
+            states = usual.updater.model.get_encoder()(alone.log_mel()).last_hidden_state[0]
             np.testing.assert_allclose(found[: len(states)], states, atol=2e-3)
             assert not found[len(states) :].any()
-        assert float(loop.loss(tensors)) == pytest.approx(total, rel=1e-4)
+        assert float(loop.updater.loss(tensors)) == pytest.approx(total, rel=1e-4)
 
 
 def test_the_encoder_runs_once_a_clip(mixed, tmp_path):
     loop = cached_loop(mixed, tmp_path / "states", **{"training.epochs": 3})
     asked = []
-    loop._raw_model.get_encoder().register_forward_hook(lambda *_: asked.append(1))
+    loop.updater.model.get_encoder().register_forward_hook(lambda *_: asked.append(1))
     assert loop.run().epoch == 3
     assert asked == []
 
 
 def test_states_are_kept_for_a_resumed_run_and_only_for_that(mixed, tmp_path):
-    model, window = mixed.loop()._raw_model, mixed.loop()._plan.config.window
+    model, window = mixed.loop().updater.model, mixed.loop()._plan.config.window
     asked: list[int] = []
     model.get_encoder().register_forward_hook(lambda *_: asked.append(1))
 
@@ -108,7 +109,7 @@ def test_states_are_kept_for_a_resumed_run_and_only_for_that(mixed, tmp_path):
 def test_a_full_disk_is_one_line(mixed):
     loop = mixed.loop()
     with pytest.raises(UserError, match="cache_encoder") as caught:
-        EncoderStates.build(Path("/proc/nowhere/states"), mixed.utterances, loop._raw_model,
+        EncoderStates.build(Path("/proc/nowhere/states"), mixed.utterances, loop.updater.model,
                             loop._plan.config.window, key="")  # fmt: skip
     assert "MB" in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -116,12 +117,12 @@ def test_a_full_disk_is_one_line(mixed):
 
 def test_the_mask_leaves_whole_windows_alone(mixed):
     loop = mixed.loop()
-    model = loop._raw_model.eval()
+    model = loop.updater.model.eval()
     tensors = loop._plan.collator(MicroBatch.of_clips((0, 1), 16_000), 0)
     with torch.inference_mode():
-        before = float(loop.loss(tensors))
+        before = float(loop.updater.loss(tensors))
         mask_padding(model)
-        assert float(loop.loss(tensors)) == before
+        assert float(loop.updater.loss(tensors)) == before
 
 
 def settings(**flags: Any) -> Any:

@@ -6,7 +6,7 @@ import pytest
 
 from ruach_core.errors import UserError
 from ruach_core.training import hardware
-from ruach_core.training.hardware import known_gpus, parse_gpu, this_machine
+from ruach_core.training.hardware import known_gpus, parse_gpu, peak_tflops, this_machine
 
 
 @pytest.mark.parametrize(
@@ -72,3 +72,11 @@ def test_this_machine_with_a_gpu(monkeypatch):
     assert (found.is_gpu, found.memory_gib, found.tflops) == (True, 79.0, 312.0)
     Properties.name = "Some Accelerator"
     assert this_machine("bf16").tflops is None
+
+
+def test_a_drivers_name_finds_the_peak() -> None:
+    assert peak_tflops("NVIDIA H100 80GB HBM3") == 989.0
+    assert peak_tflops("NVIDIA H100 PCIe") == 756.0
+    assert peak_tflops("NVIDIA L40S") == 362.0
+    assert peak_tflops("NVIDIA A10G") == 70.0
+    assert peak_tflops("AMD EPYC") is None

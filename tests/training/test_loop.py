@@ -24,7 +24,7 @@ def scripted(*wers: float) -> Callable[[Loop], dict[str, float]]:
 
 
 def weights(loop: Loop) -> dict[str, np.ndarray]:
-    return {n: p.detach().numpy().copy() for n, p in loop._raw_model.named_parameters()}
+    return {n: p.detach().numpy().copy() for n, p in loop.updater.model.named_parameters()}
 
 
 def assert_same(found: dict[str, np.ndarray], expected: dict[str, np.ndarray]) -> None:
@@ -131,8 +131,8 @@ def test_the_encoder_has_a_rate_of_its_own(longer):
     loop.run()
     rates = {
         name: group["lr"]
-        for group in loop._raw_optimizer.param_groups
-        for name, parameter in loop._raw_model.named_parameters()
+        for group in loop.updater.optimizer.param_groups
+        for name, parameter in loop.updater.model.named_parameters()
         if any(parameter is p for p in group["params"])
     }
     encoder = {rate for name, rate in rates.items() if name.startswith("model.encoder.")}

@@ -33,7 +33,7 @@ def test_logged_loss_is_the_mean_over_tokens(setting):
     (micro_batch,) = batch.micro_batches
     tensors = loop._plan.collator(micro_batch, 0)
     with torch.inference_mode():
-        logits = loop._raw_model(
+        logits = loop.updater.model(
             input_features=tensors.log_mel(), decoder_input_ids=tensors.decoder_input_ids
         ).logits.flatten(0, 1)
     targets = tensors.target_ids.flatten()
@@ -48,11 +48,11 @@ def test_label_smoothing_changes_what_is_minimised_and_not_what_is_shown(setting
     (batch,) = loop._plan.batches(0)
     tensors = loop._plan.collator(batch.micro_batches[0], 0)
     with torch.inference_mode():
-        logits = loop._raw_model(
+        logits = loop.updater.model(
             input_features=tensors.log_mel(), decoder_input_ids=tensors.decoder_input_ids
         ).logits.flatten(0, 1)
-        minimised, shown = loop._losses(loop._raw_model, tensors)
-        again = loop.loss(tensors)
+        minimised, shown = loop.updater.losses(loop.updater.model, tensors)
+        again = loop.updater.loss(tensors)
 
     def expected(smoothing: float) -> float:
         targets = tensors.target_ids.flatten()
@@ -73,7 +73,7 @@ def test_a_loss_that_is_not_finite_is_refused(setting):
     import torch
 
     with torch.no_grad():
-        loop._raw_model.model.decoder.layer_norm.weight.fill_(float("nan"))
+        loop.updater.model.model.decoder.layer_norm.weight.fill_(float("nan"))
     with pytest.raises(UserError) as caught:
         loop.run()
     message = str(caught.value)
@@ -87,6 +87,6 @@ def test_a_loss_that_is_not_finite_is_refused(setting):
 def test_gradients_that_are_not_finite_are_refused(setting):
     """A finite loss with an endless gradient: AdamW would fill the weights with nan."""
     loop = setting.loop(learning_rate=3e-4)
-    loop._raw_model.model.encoder.conv1.weight.register_hook(lambda grad: grad * float("inf"))
+    loop.updater.model.model.encoder.conv1.weight.register_hook(lambda grad: grad * float("inf"))
     with pytest.raises(UserError, match="update 1"):
         loop.run()

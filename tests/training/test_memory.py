@@ -59,7 +59,7 @@ def limit(model: Any, most: int, error: BaseException, *, where: str = "forward"
 
 
 def weights(loop: Any) -> dict[str, Any]:
-    return {name: p.detach().clone() for name, p in loop._raw_model.named_parameters()}
+    return {name: p.detach().clone() for name, p in loop.updater.model.named_parameters()}
 
 
 FLAGS = {"training.batch_size": 6, "training.epochs": 3, "training.patience": 9}
@@ -72,7 +72,7 @@ def test_smaller_passes_learn_the_same(longer, error, where):
     loop = longer.loop(on_line=lines.append, **FLAGS)
     (whole,) = loop._plan.batches(0)[0].micro_batches
     assert len(whole.windows) == 6
-    heard = limit(loop._raw_model, 2, error, where=where)
+    heard = limit(loop.updater.model, 2, error, where=where)
     progress = loop.run()
 
     said = [line for line in lines if "out of memory" in line]
@@ -100,11 +100,11 @@ def test_a_resumed_run_keeps_to_what_fits(longer):
         return {"eval_wer": 0.5, "eval_cer": 0.5, "eval_loss": 1.0}
 
     loop = longer.loop(evaluate=stop, **FLAGS)
-    limit(loop._raw_model, 4, CPU)
+    limit(loop.updater.model, 4, CPU)
     with pytest.raises(StoppedError):
         loop.run()
     resumed = longer.loop(on_line=lines.append, **FLAGS)
-    heard = limit(resumed._raw_model, 4, CPU)
+    heard = limit(resumed.updater.model, 4, CPU)
     assert resumed.run(resume=True).update == 3
     assert set(heard) == {3}
     assert not any("out of memory" in line for line in lines)
@@ -112,7 +112,7 @@ def test_a_resumed_run_keeps_to_what_fits(longer):
 
 def test_a_window_that_does_not_fit_ends_the_run_in_one_line(longer):
     loop = longer.loop(**FLAGS)
-    limit(loop._raw_model, 0, MemoryError())
+    limit(loop.updater.model, 0, MemoryError())
     with pytest.raises(UserError) as caught:
         loop.run()
     message = str(caught.value)
@@ -124,7 +124,7 @@ def test_a_window_that_does_not_fit_ends_the_run_in_one_line(longer):
 
 def test_other_errors_pass(longer):
     loop = longer.loop(**FLAGS)
-    limit(loop._raw_model, 0, RuntimeError("shapes don't match"))
+    limit(loop.updater.model, 0, RuntimeError("shapes don't match"))
     with pytest.raises(RuntimeError, match="shapes"):
         loop.run()
 
@@ -139,7 +139,7 @@ def test_what_smaller_passes_do_not_mend_is_one_line():
 
 @pytest.mark.parametrize("error", ERRORS)
 def test_decoding_halves_its_batches(setting, error):
-    model = setting.loop()._raw_model
+    model = setting.loop().updater.model
     tokenizer = WhisperTokenizer.read(setting.model_dir)
 
     def decode(clips: list[Utterance]) -> list[tuple[str, str]]:

@@ -1,0 +1,213 @@
+"""What one update computes: forward and backward through its passes, then a step.
+
+The loss is summed over a batch's tokens and divided by their number, however the batch is cut
+into passes or spread over processes, so accumulation never changes what is learned.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ruach_core.config import TrainingConfig
+from ruach_core.errors import UserError
+from ruach_core.models.memory import is_out_of_memory
+from ruach_core.training.batching import Batch, MicroBatch
+from ruach_core.training.collate import IGNORED, Collator, Tensors
+from ruach_core.training.memory import PassDidNotFitError
+from ruach_core.training.optimizer import build_optimizer, set_dropout, set_learning_rate
+from ruach_core.training.randomness import generator
+from ruach_core.training.ranks import Ranks
+from ruach_core.training.sharding import gather_weights, sharded, whole
+from ruach_core.training.stochastic_depth import StochasticDepth
+from ruach_core.types import Utterance
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """This process's part of a forward pass; `part` is its windows, `tensors` what they hold."""
+
+    part: MicroBatch
+    tensors: Tensors
+
+
+class Updater:
+    """A model, its optimizer, and how a batch changes them; the same in every process.
+
+    Attributes:
+        model: the whole Whisper; between epochs its weights are up to date.
+        trained: what is trained: the model itself, or its shards beside it.
+        optimizer: of `trained`, without accelerate's wrapping.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        train: Sequence[Utterance],
+        collator: Collator,
+        config: TrainingConfig,
+        *,
+        precision: str,
+        learning_rate: float,
+        seed: int,
+        ranks: Ranks,
+    ) -> None:
+        """`model` is trained in place; `train` are the clips; `learning_rate` is the peak."""
+        from accelerate import Accelerator
+
+        self._train, self._collator, self._config = train, collator, config
+        self._precision, self._seed, self._ranks = precision, seed, ranks
+        self._learning_rate = learning_rate
+        mixed = {"float32": "no"}.get(precision, precision)
+        self._accelerator = Accelerator(mixed_precision=mixed)
+        self.model = model.to(self._accelerator.device)
+        set_dropout(self.model, config.dropout)
+        self.trained = self.model
+        if self._is_sharded:
+            self.trained = sharded(model, precision, keep_whole=ranks.is_first)
+        rate = config.stochastic_depth
+        self._depth = StochasticDepth(self.trained, rate) if rate else None
+        self._prepared = self.trained if self._is_sharded else self._accelerator.prepare(model)
+        self.optimizer = build_optimizer(self.trained, config)
+        self._stepping = self._accelerator.prepare(self.optimizer)
+
+    def read(self, micro_batch: MicroBatch, epoch: int) -> Pass:
+        """This process's part of a pass; every process takes part in all.
+
+        Where there is no window for it, it computes one that counts for nothing: gradients are
+        exchanged pass by pass, and a process that left one out would be waited for.
+        """
+        part = micro_batch.share(self._ranks.number, self._ranks.count)
+        if part.windows:
+            return Pass(part, self._collator(part, epoch))
+        part = MicroBatch(micro_batch.windows[:1], micro_batch.n_samples)
+        return Pass(part, self._collator(part, epoch).uncounted())
+
+    def update(
+        self, batch: Batch, passes: Sequence[Pass], *, epoch: int, number: int, rate: float
+    ) -> tuple[float, float, int]:
+        """Change the weights by a batch.
+
+        Args:
+            batch: of all processes.
+            passes: this process's part of each of its passes.
+            epoch: counted from 0.
+            number: of the update, counted from 0.
+            rate: learning rate.
+
+        Returns:
+            Cross-entropy summed over the batch's tokens, the gradient's norm before it was
+            clipped, and the number of tokens.
+
+        Raises:
+            PassDidNotFitError: memory ran out; nothing but the gradients has changed.
+            UserError: the loss or the gradient isn't finite.
+        """
+        import torch
+
+        n_tokens = self._collator.n_target_tokens(batch.windows)
+        set_learning_rate(self._stepping, rate)
+        if self._config.dropout:
+            # By key, like all else that is random: a resumed run drops the same.
+            key = (self._seed, number, self._ranks.number)
+            torch.manual_seed(int(generator("dropout", *key).integers(2**62)))
+        loss_sum = 0.0
+        for one in passes:
+            loss_sum += self._pass(one, epoch, n_tokens, is_last=one is passes[-1])
+        (loss_sum,) = self._ranks.sum([loss_sum])
+        self._check_finite("loss", loss_sum, number)
+        grad_norm = self._clip_gradient()
+        if self._precision != "fp16":  # whose scaler leaves such an update out by itself
+            self._check_finite("gradient", grad_norm, number)
+        self._stepping.step()
+        self.forget_gradients()
+        return loss_sum, grad_norm, n_tokens
+
+    def forget_gradients(self) -> None:
+        """Drop what backward passes have added up."""
+        self._stepping.zero_grad()
+
+    def train_mode(self) -> None:
+        """Make the model ready for updates, after an evaluation."""
+        self._prepared.train()
+
+    def gather(self) -> None:
+        """Put the shards' weights into the whole model; all processes call it together."""
+        if self._is_sharded:
+            gather_weights(self.trained, self.model)
+
+    def loss(self, tensors: Tensors) -> torch.Tensor:
+        """Summed cross-entropy of one forward pass, never smoothed; in this process alone."""
+        return self.losses(self.model, tensors)[1]
+
+    def losses(self, model: Any, tensors: Tensors) -> tuple[torch.Tensor, torch.Tensor]:
+        """What is minimised, and the cross-entropy that is shown; each summed over the tokens.
+
+        Label smoothing (arXiv 1512.00567, section 7) gives every token of the vocabulary an equal
+        part of the target. It lifts the loss by an amount that means nothing to a reader.
+        """
+        device = self._accelerator.device
+        heard = tensors.encoder_inputs(device)
+        with self._accelerator.autocast():
+            logits = model(
+                **heard,
+                decoder_input_ids=tensors.decoder_input_ids.to(device),
+                use_cache=False,
+            ).logits
+        targets = tensors.target_ids.to(device)
+        is_counted = targets != IGNORED
+        log_probabilities = logits[is_counted].float().log_softmax(-1)
+        shown = -log_probabilities.gather(-1, targets[is_counted][:, None]).sum()
+        smoothing = self._config.label_smoothing
+        if not smoothing:
+            return shown, shown
+        spread = -log_probabilities.mean(-1).sum()
+        return (1 - smoothing) * shown + smoothing * spread, shown
+
+    def _pass(self, one: Pass, epoch: int, n_tokens: int, *, is_last: bool) -> float:
+        """Forward and backward; returns the summed loss."""
+        if self._depth:
+            self._depth.choose(one.part.windows, self._train, seed=self._seed, epoch=epoch)
+        try:
+            with self._exchanging(is_last=is_last):
+                minimised, shown = self.losses(self._prepared, one.tensors)
+                # The exchange takes the mean over processes, where their sum is meant.
+                self._accelerator.backward(minimised * (self._ranks.count / n_tokens))
+        except (RuntimeError, MemoryError) as error:
+            if is_out_of_memory(error):
+                raise PassDidNotFitError(one.part) from None
+            raise
+        return float(shown.detach())
+
+    def _exchanging(self, *, is_last: bool) -> AbstractContextManager[Any]:
+        """Have the processes add up their gradients in the last pass of an update only."""
+        if is_last or self._is_sharded or self._ranks.count == 1:
+            return nullcontext()  # shards hold no more than their part, so each pass adds it up
+        context: AbstractContextManager[Any] = self._accelerator.no_sync(self._prepared)
+        return context
+
+    def _clip_gradient(self) -> float:
+        """Clip the gradient's norm; returns what it was."""
+        norm = self._accelerator.clip_grad_norm_(
+            self.trained.parameters(), self._config.max_grad_norm
+        )
+        return float(whole(norm))
+
+    def _check_finite(self, what: str, value: float, number: int) -> None:
+        if not math.isfinite(value):
+            error = UserError(
+                f"the {what} is {value} at update {number + 1}: use a lower "
+                f"--training.learning_rate (now {self._learning_rate:g}) or "
+                "--training.precision float32"
+            )
+            self._ranks.fail(error)  # each has the same figures
+
+    @property
+    def _is_sharded(self) -> bool:
+        return self._config.sharding == "fsdp" and self._ranks.count > 1
