@@ -17,6 +17,7 @@ from typing import Any, get_args
 from ruach_core.errors import PluginError, RuachError
 from ruach_core.types import (
     BaseModelSource,
+    CorpusInfo,
     DatasetLoader,
     Exporter,
     Finding,
@@ -189,10 +190,24 @@ class BlamedCheck:
         return list(found)
 
 
-class BlamedLoader:
-    """A DatasetLoader; a fault names the last utterance that was read."""
+def split_source(source: Path) -> tuple[str | None, Path]:
+    """The loader that a source names and the source itself: `kaldi:DIR`, `hf:owner/corpus`.
 
-    METHODS = ("detect", "splits", "read")
+    What exists under its whole name names no loader, nor does a drive letter.
+    """
+    name, colon, rest = str(source).partition(":")
+    if not colon or not rest or len(name) < 2 or "/" in name or source.exists():
+        return None, source
+    return name, Path(rest)
+
+
+class BlamedLoader:
+    """A DatasetLoader; a fault names the last utterance that was read.
+
+    A source may name the loader in front (see `split_source`); the loader itself sees the rest.
+    """
+
+    METHODS = ("detect", "splits", "info", "read")
 
     def __init__(self, inner: DatasetLoader, blame: Blame) -> None:
         self._inner = inner
@@ -210,11 +225,23 @@ class BlamedLoader:
             PluginError: the loader raised, or named something else than a split.
         """
         blame = self._blame.of("splits")
-        splits = blame.call(lambda: tuple(self._inner.splits(source)))
+        splits = blame.call(lambda: tuple(self._inner.splits(split_source(source)[1])))
         for split in splits:
             if split not in get_args(Split):
                 raise blame.error(f"returned {split!r}, not one of {', '.join(get_args(Split))}")
         return tuple(splits)
+
+    def info(self, source: Path) -> CorpusInfo:
+        """What the corpus says of itself.
+
+        Raises:
+            PluginError: the loader raised, or gave something else.
+        """
+        blame = self._blame.of("info")
+        info = blame.call(self._inner.info, split_source(source)[1])
+        if not isinstance(info, CorpusInfo):
+            raise blame.wrong_type(info, "a CorpusInfo")
+        return info
 
     def read(self, source: Path, split: Split) -> Iterator[Utterance | SetAside]:
         """The split's utterances, lazily.
@@ -226,7 +253,7 @@ class BlamedLoader:
         blame = self._blame.of("read")
         last = "before the first utterance"
         try:
-            for item in self._inner.read(source, split):
+            for item in self._inner.read(split_source(source)[1], split):
                 if not isinstance(item, Utterance | SetAside):
                     raise blame.wrong_type(item, f"an Utterance or SetAside, {last}")
                 yield item

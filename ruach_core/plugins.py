@@ -33,6 +33,7 @@ from ruach_core.blame import (
     describe_type,
     find_duplicates,
     find_mismatch,
+    split_source,
 )
 from ruach_core.errors import DataError, PackError, UserError
 from ruach_core.manifest import PackManifest, load_manifest
@@ -174,18 +175,24 @@ class Plugins:
         return self._collect("ruach_dataset_loaders", BlamedLoader, lang=self._code)
 
     def find_dataset_loader(self, source: Path) -> BlamedLoader:
-        """The first loader that knows the source's layout.
+        """The loader that the source names (`kaldi:DIR`), or the first that knows its layout.
 
         Raises:
-            DataError: the source doesn't exist, or no loader knows its layout.
+            DataError: the source doesn't exist, no loader has that name, or none knows its layout.
         """
+        loaders = self.dataset_loaders()
+        names = ", ".join(loader.name for loader in loaders) or "none installed"
+        wanted, _ = split_source(source)
+        if wanted is not None:
+            found = next((loader for loader in loaders if loader.name == wanted), None)
+            if found is None:
+                raise DataError(f"{source}: no file of that name, and no loader {wanted} ({names})")
+            return found
         if not source.exists():
             raise DataError(f"{source}: no such dataset; give its folder with --data")
-        loaders = self.dataset_loaders()
         for loader in loaders:
             if loader.detect(source):
                 return loader
-        names = ", ".join(loader.name for loader in loaders) or "none installed"
         raise DataError(
             f"{source}: not a layout that any loader knows ({names}): put "
             "train/metadata.csv with columns file_name and transcription there, or install a "

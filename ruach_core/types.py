@@ -39,6 +39,7 @@ class Utterance:
         row: where the source describes it, for messages ("train/metadata.csv row 12").
         duration_s: length in seconds, once the audio has been read.
         reference: the `target` form of the transcript, once it has been normalised.
+        attributes: what else the source says of the clip, by its own column names (votes, age).
     """
 
     id: str
@@ -51,6 +52,22 @@ class Utterance:
     row: str = ""
     duration_s: float | None = None
     reference: str | None = None
+    attributes: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class CorpusInfo:
+    """What a corpus says of itself, as far as it does.
+
+    Attributes:
+        title: its name and version ("Common Voice 17.0, Amharic").
+        license: an SPDX identifier, or the licence in the corpus' own words.
+        url: where it comes from.
+    """
+
+    title: str | None = None
+    license: str | None = None
+    url: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +159,12 @@ class TokenizationCheck(Protocol):
 
 @runtime_checkable
 class DatasetLoader(Protocol):
-    """Reads one corpus layout."""
+    """Reads one corpus layout.
+
+    A `source` is what the user gave: mostly a folder or a file, or else a name that only this
+    loader knows. Audio inside an archive or a table is handed out as a file of the cache (see
+    `ruach_core.data.extraction`), so that everything behind a loader sees files.
+    """
 
     @property
     def name(self) -> str:
@@ -154,7 +176,11 @@ class DatasetLoader(Protocol):
         ...
 
     def splits(self, source: Path) -> Sequence[Split]:
-        """The splits that the source brings."""
+        """The splits that the source brings; train alone where it has none of its own."""
+        ...
+
+    def info(self, source: Path) -> CorpusInfo:
+        """What the corpus says of itself; cheap."""
         ...
 
     def read(self, source: Path, split: Split) -> Iterator[Utterance | SetAside]:

@@ -15,6 +15,7 @@ from ruach_core.testing.plugins import (
     write_distribution,
 )
 from ruach_core.types import (
+    CorpusInfo,
     ErrorRate,
     EvalReport,
     Finding,
@@ -76,6 +77,9 @@ class Recorder:
 
     def splits(self, source):
         return ["train"]
+
+    def info(self, source):
+        return CorpusInfo(title="tapes")
 
     def read(self, source, split):
         yield Utterance("1", source / "1.wav", "a", split)
@@ -165,6 +169,22 @@ def test_ruach_dataset_loaders_are_asked_in_order(tmp_path):
         plugins.find_dataset_loader(tmp_path)
     with pytest.raises(DataError, match="no such dataset"):
         plugins.find_dataset_loader(tmp_path / "none")
+
+
+def test_a_source_names_its_loader(tmp_path):
+    with plugin_registered(plugin_of(ruach_dataset_loaders=lambda: [Recorder()]), "recorder"):
+        plugins = Plugins.load(None)
+    source = Path(f"recorder:{tmp_path}")  # nothing there that would be detected
+    loader = plugins.find_dataset_loader(source)
+    assert loader.name == "recorder"
+    first = next(loader.read(source, "train"))
+    assert first.audio == tmp_path / "1.wav"
+    assert loader.info(source).title == "tapes"
+    with pytest.raises(DataError, match=r"tapes:x: no file of that name, and no loader tapes"):
+        plugins.find_dataset_loader(Path("tapes:x"))
+    (odd := tmp_path / "recorder:odd").mkdir()
+    (odd / "recorder.txt").touch()
+    assert next(loader.read(odd, "train")).audio == odd / "1.wav"
 
 
 def test_ruach_dataset_loaders_fault_names_the_last_utterance(tmp_path):
@@ -275,6 +295,7 @@ def test_duplicate_names_name_both_distributions(site):
     source = (
         "class L:\n    name = 'tapes'\n    def detect(self, s): pass\n"
         "    def splits(self, s): pass\n"
+        "    def info(self, s): pass\n"
         "    def read(self, s, p): pass\n"
         "@hookimpl\ndef ruach_dataset_loaders(lang):\n    return [L()]\n"
     )

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from ruach_core.default_plugins.loaders import FolderLoader
+from ruach_core.default_plugins.loaders.folder import FolderLoader
 from ruach_core.errors import DataError
 from ruach_core.types import DatasetLoader, SetAside, Utterance
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
-from pathlib import Path, PureWindowsPath
+from pathlib import Path
 from typing import get_args
 
+from ruach_core.data.audio_folder import AudioFolder
 from ruach_core.data.table import BadRow, TableRow, read_table
 from ruach_core.errors import DataError
-from ruach_core.hookspecs import hookimpl
-from ruach_core.text.unicode import normalize_form
-from ruach_core.types import DatasetLoader, SetAside, Split, Utterance
+from ruach_core.types import CorpusInfo, SetAside, Split, Utterance
 
 LAYOUT = (
     "DIR/train/metadata.csv and DIR/test/metadata.csv, or DIR/metadata.csv, "
@@ -31,12 +29,6 @@ _FOLDERS: dict[Split, tuple[str, ...]] = {
     "validation": ("validation", "valid", "val", "dev"),
     "test": ("test",),
 }
-
-
-@hookimpl
-def ruach_dataset_loaders() -> Sequence[DatasetLoader]:
-    """The `folder` loader."""
-    return [FolderLoader()]
 
 
 class FolderLoader:
@@ -64,6 +56,10 @@ class FolderLoader:
             DataError: the source isn't such a folder, or a split's folder has no table.
         """
         return tuple(split for split in get_args(Split) if split in _find_tables(source))
+
+    def info(self, source: Path) -> CorpusInfo:
+        """Nothing: the layout has no place for it."""
+        return CorpusInfo()
 
     def read(self, source: Path, split: Split) -> Iterator[Utterance | SetAside]:
         """The split's utterances in the table's order; see `DatasetLoader.read`."""
@@ -113,7 +109,7 @@ def _find_tables(source: Path) -> dict[Split, Path]:
 
 def _read_split(source: Path, table: Path, split: Split) -> Iterator[Utterance | SetAside]:
     name = table.relative_to(source).as_posix()
-    folder = _Folder(table.parent, prefix=table.parent.relative_to(source).as_posix())
+    folder = AudioFolder(table.parent)
     first_row: dict[str, int] = {}
     rows = read_table(table, fields=_FIELDS, required=_REQUIRED, name=str(table))
     for row in rows:
@@ -121,7 +117,7 @@ def _read_split(source: Path, table: Path, split: Split) -> Iterator[Utterance |
         if isinstance(row, BadRow):
             yield SetAside(where, split, "bad-row", row.detail, where)
             continue
-        utterance = _read_utterance(row, split, folder, where)
+        utterance = _read_utterance(row, split, source, folder, where)
         if isinstance(utterance, Utterance):
             earlier = first_row.setdefault(utterance.id, row.number)
             if earlier != row.number:
@@ -132,7 +128,7 @@ def _read_split(source: Path, table: Path, split: Split) -> Iterator[Utterance |
 
 
 def _read_utterance(
-    row: TableRow, split: Split, folder: _Folder, where: str
+    row: TableRow, split: Split, source: Path, folder: AudioFolder, where: str
 ) -> Utterance | SetAside:
     name = row.cells["file"].strip()
     if not name:
@@ -152,7 +148,7 @@ def _read_utterance(
         return SetAside(name, split, "outside-folder", detail, where)
     segment = "" if start_s is None and end_s is None else f"#{start_s or 0:g}-{end_s or 'end'}"
     return Utterance(
-        id=folder.prefix + audio.relative_to(folder.path).as_posix() + segment,
+        id=audio.relative_to(source).as_posix() + segment,
         audio=audio,
         transcript=row.cells["transcript"],
         split=split,
@@ -171,53 +167,3 @@ def _read_time(row: TableRow, field: str) -> float | None:
     if not 0 <= seconds < float("inf"):
         raise ValueError(f"{cell} is not a time in seconds")
     return seconds
-
-
-class _Folder:
-    """Finds audio files inside one folder, and nothing outside it."""
-
-    def __init__(self, path: Path, *, prefix: str) -> None:
-        self.path = path
-        self.prefix = "" if prefix == "." else f"{prefix}/"
-        self._real = os.path.realpath(path)
-        self._listings: dict[Path, dict[str, str]] = {}
-
-    def find(self, name: str) -> Path | None:
-        """The file, existing or not; None where it is outside the folder.
-
-        Raises:
-            OSError: the file system can't tell.
-        """
-        path = self._match(name)
-        if path is None and "\\" in name:
-            path = self._match(name.replace("\\", "/"))
-        path = path or self.path / os.path.normpath(name.replace("\\", "/"))
-        is_absolute = Path(name).is_absolute() or PureWindowsPath(name).is_absolute()
-        real = os.path.realpath(path)
-        if is_absolute or not (real + os.sep).startswith(self._real.rstrip(os.sep) + os.sep):
-            return None
-        return path
-
-    def _match(self, name: str) -> Path | None:
-        """The existing file of this name in whatever Unicode form the disk has it."""
-        name = os.path.normpath(name)
-        # Above the folder nothing is even looked at.
-        if Path(name).is_absolute() or Path(name).parts[:1] == (os.pardir,):
-            return None
-        if (self.path / name).exists():
-            return self.path / name
-        if name.isascii():
-            return None
-        path = self.path
-        for part in Path(name).parts:
-            found = self._listing(path).get(normalize_form(part, "NFC"))
-            if found is None:
-                return None
-            path = path / found
-        return path
-
-    def _listing(self, folder: Path) -> dict[str, str]:
-        if folder not in self._listings:
-            names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
-            self._listings[folder] = {normalize_form(name, "NFC"): name for name in names}
-        return self._listings[folder]

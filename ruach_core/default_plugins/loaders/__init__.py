@@ -1,0 +1,15 @@
+"""Core's own corpus layouts, each in a module of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ruach_core.default_plugins.loaders.folder import FolderLoader
+from ruach_core.hookspecs import hookimpl
+from ruach_core.types import DatasetLoader
+
+
+@hookimpl
+def ruach_dataset_loaders() -> Sequence[DatasetLoader]:
+    """Those that have the surest marks first; the plain folder last."""
+    return [FolderLoader()]
