@@ -13,7 +13,7 @@ import os
 import shutil
 import tempfile
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from typing import IO
 
 from ruach_core.errors import DataError
 from ruach_core.models.cache import cache_dir
@@ -54,7 +54,7 @@ class AudioCache:
         digest = _digest(name)
         return self.folder / digest[:2] / (digest + (suffix if suffix in _SUFFIXES else ".audio"))
 
-    def put(self, name: str, content: bytes | BinaryIO, n_bytes: int | None = None) -> Path:
+    def put(self, name: str, content: bytes | IO[bytes], n_bytes: int | None = None) -> Path:
         """Write a file out, unless it is there already; returns its path.
 
         Args:
@@ -88,7 +88,7 @@ class AudioCache:
             ) from error
         return path
 
-    def _write(self, path: Path, name: str, content: BinaryIO, n_bytes: int | None) -> None:
+    def _write(self, path: Path, name: str, content: IO[bytes], n_bytes: int | None) -> None:
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".")
         try:
             n_written = 0

@@ -1,0 +1,1 @@
+"""Mozilla Common Voice for Ruach."""

@@ -1,0 +1,1 @@
+"""Webdataset tar shards for Ruach."""
