@@ -68,7 +68,7 @@ class AudioCache:
         """
         path = self.path(name)
         if isinstance(content, bytes):
-            content, n_bytes = io.BytesIO(content), len(content)
+            n_bytes, content = len(content), io.BytesIO(content)
         if n_bytes is not None and n_bytes > MAX_FILE_BYTES:
             raise DataError(f"{self._archive}: {name}: {_too_large(n_bytes)}")
         try:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import gzip
 import io
 import random
@@ -36,6 +37,10 @@ def pack(path, *entries, mode="w", **options):
     return path
 
 
+def count_headers():
+    return sum(isinstance(thing, tarfile.TarInfo) for thing in gc.get_objects())
+
+
 def read(path):
     """Names with contents, and the faults."""
     good, faults = {}, []
@@ -65,6 +70,14 @@ def test_members_need_not_be_read(tmp_path):
     entries = (entry(f"{i}.wav", content=bytes(i)) for i in range(3000))
     path = pack(tmp_path / "a.tar.gz", *entries, mode="w:gz")
     assert [m.name for m in read_archive(path)] == [f"{i}.wav" for i in range(3000)]
+
+
+def test_headers_are_let_go(tmp_path):
+    path = pack(tmp_path / "a.tar", *(entry(f"{i}.wav", content=b"x") for i in range(100)))
+    gc.collect()
+    n_before = count_headers()
+    *_, n_after = (count_headers() for _ in read_archive(path))
+    assert n_after <= n_before + 3
 
 
 def test_saved_in_the_cache(tmp_path):
