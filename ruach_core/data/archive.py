@@ -17,6 +17,7 @@ from typing import IO, Any, cast
 
 from ruach_core.data.extraction import MAX_FILE_BYTES, AudioCache
 from ruach_core.errors import DataError
+from ruach_core.text.unicode import normalize_form
 from ruach_core.types import SetAsideReason
 
 _MAX_HEADER_BYTES = 16 << 10
@@ -46,7 +47,8 @@ class ArchiveMember:
     """A plain file in an archive; its content can be had until the next member is asked for.
 
     Attributes:
-        name: path inside the archive, with `/` between its parts and no `.` or `..` among them.
+        name: path inside the archive, with `/` between its parts and no `.` or `..` among them;
+            in NFC, whichever form the system that packed it uses.
         n_bytes: how long its content is, by its header.
     """
 
@@ -145,7 +147,7 @@ def _check_member(
     path = PurePosixPath(member.name)
     if path.is_absolute() or ".." in path.parts or not path.parts:
         return ArchiveFault(member.name, "outside-folder", "its name leads out of the archive")
-    name = path.as_posix()
+    name = normalize_form(path.as_posix(), "NFC")
     if member.issym() or member.islnk():
         return ArchiveFault(name, "bad-row", "a link in the archive; links aren't followed")
     if not member.isreg() or member.issparse():

@@ -319,6 +319,14 @@ def test_links_out_of_the_clips_folder(tmp_path):
     assert [getattr(i, "reason", "") for i in read(folder)] == ["outside-folder", ""]
 
 
+@pytest.mark.parametrize(("in_archive", "in_table"), [("e\u0301", "\u00e9"), ("\u00e9", "e\u0301")])
+def test_unicode_form_of_clip_names(tmp_path, in_archive, in_table):
+    files = contents({"train": [{**row(1, "s1"), "path": f"{in_table}.mp3"}]})
+    archive = packed(tmp_path / "am.tar", files | {f"clips/{in_archive}.mp3": SOUND})
+    (utterance,) = read(archive)
+    assert utterance.audio.read_bytes() == SOUND
+
+
 def test_byte_order_mark_and_windows_line_breaks(tmp_path):
     files = contents()
     files["train.tsv"] = b"\xef\xbb\xbf" + files["train.tsv"].replace(b"\n", b"\r\n")

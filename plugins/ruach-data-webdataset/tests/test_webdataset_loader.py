@@ -180,6 +180,11 @@ def test_members_in_any_order(tmp_path, order):
     assert texts(read(source)) == {f"a.tar/{i}.wav": f"t{i}" for i in range(5)}
 
 
+def test_unicode_form_of_keys(tmp_path):
+    source = shard(tmp_path / "a.tar", ("e\u0301.wav", WAV), ("\u00e9.txt", "x"))
+    assert texts(read(source)) == {"a.tar/\u00e9.wav": "x"}
+
+
 def test_keys_that_lack_something(tmp_path):
     source = shard(
         tmp_path / "a.tar", ("1.wav", WAV), ("2.txt", "x"), ("3.wav", WAV), ("3.json", {"a": 1}),

@@ -20,6 +20,7 @@ from pathlib import Path, PurePosixPath
 from ruach_core.data.archive import ArchiveFault, ArchiveMember, read_archive
 from ruach_core.data.extraction import AudioCache
 from ruach_core.errors import DataError
+from ruach_core.text.unicode import normalize_form
 from ruach_core.types import SetAside, SetAsideReason
 from ruach_data_common_voice.release import (
     CLIPS,
@@ -56,7 +57,7 @@ class ArchivedRelease:
         name = PurePosixPath(self.root, CLIPS, clip)
         if ".." in name.parts or PurePosixPath(clip).is_absolute():
             return SetAside(f"{CLIPS}/{clip}", "train", "outside-folder", f"not inside {CLIPS}")
-        path = self.cache.path(name.as_posix())
+        path = self.cache.path(normalize_form(name.as_posix(), "NFC"))
         if not path.is_file():
             detail = (
                 "not in the archive (or gone from the cache: delete "
