@@ -193,6 +193,13 @@ def test_archive_gives_what_the_folder_gives(tmp_path, name, first):
     assert read(archive)[0].audio.is_relative_to(tmp_path / "cache")
 
 
+def test_archive_without_a_folder_in_it(tmp_path):
+    archive = packed(tmp_path / f"{RELEASE}-am.tar", root=".")
+    assert LOADER.detect(archive)
+    assert all(isinstance(item, Utterance) for item in read(archive))
+    assert LOADER.info(archive).title == "Common Voice 17.0 (2024-03-15)"
+
+
 def test_title_and_licence(tmp_path):
     am = CorpusInfo(
         "Common Voice 17.0 (2024-03-15), am", "CC0-1.0", "https://commonvoice.mozilla.org"
@@ -214,9 +221,9 @@ def test_second_reading_does_not_open_the_archive(tmp_path, monkeypatch):
 def test_reading_that_was_cut_off_is_taken_up(tmp_path):
     archive = packed(tmp_path / "am.tar.gz")
     before = facts(read(archive))
-    (tmp_path / "cache/audio").joinpath(AudioCache(archive).folder / "common-voice.json").unlink()
+    note = AudioCache(archive).folder / "common-voice.json"
     read(archive)[0].audio.unlink()
-    (AudioCache(archive).folder / "common-voice.json").write_text("{")
+    note.write_text('{"version"')
     assert facts(read(archive)) == before
 
 
@@ -272,6 +279,7 @@ def test_hostile_members(tmp_path):
     assert [i.reason for i in items if isinstance(i, SetAside)] == [
         "bad-row", "outside-folder", "outside-folder", "bad-row",
     ]  # fmt: skip
+    assert items[0].row == f"am.tar {root}/clips/common_voice_am_7.mp3"
     assert len([i for i in items if isinstance(i, Utterance)]) == 2
     assert all(isinstance(i, Utterance) for i in read(archive, "validation"))
     assert {path.name for path in tmp_path.iterdir()} == {"am.tar", "cache"}

@@ -278,6 +278,7 @@ def test_hostile_members(tmp_path):
     items = read(shard(tmp_path / "a.tar", *pair("1"), extra=extra))
     assert list(texts(items)) == ["a.tar/1.wav"]
     assert [reason for _, reason in asides(items)] == ["bad-row"] * 3 + ["outside-folder"] * 2
+    assert "a.tar 1.flac" in {item.row for item in items}
     assert {path.name for path in tmp_path.iterdir()} == {"a.tar", "cache"}
 
 

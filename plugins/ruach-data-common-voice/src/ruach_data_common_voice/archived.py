@@ -133,7 +133,7 @@ def open_archive(archive: Path, lang: str) -> ArchivedRelease:
         by_language = {PurePosixPath(folder).name: folder for folder in folders}
         root = by_language[choose_language(archive, by_language, lang)]
     faults = [
-        SetAside(name or archive.name, "train", reason, detail, archive.name)
+        SetAside(name or archive.name, "train", reason, detail, f"{archive.name} {name}".strip())
         for name, reason, detail in note.faults
     ]
     if note.n_faults > len(note.faults):

@@ -171,7 +171,7 @@ class _Shard:
 
     def _aside(self, name: str, reason: SetAsideReason, detail: str) -> SetAside:
         identity = f"{self._name}/{name}" if name else self._name
-        return SetAside(identity, self._split, reason, detail, self._name)
+        return SetAside(identity, self._split, reason, detail, f"{self._name} {name}".strip())
 
 
 def _tail(name: str) -> str:
