@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ruach_core.default_plugins.loaders.folder import FolderLoader
+from ruach_core.default_plugins.loaders.kaldi import KaldiLoader
 from ruach_core.hookspecs import hookimpl
 from ruach_core.types import DatasetLoader
 
@@ -12,4 +13,4 @@ from ruach_core.types import DatasetLoader
 @hookimpl
 def ruach_dataset_loaders() -> Sequence[DatasetLoader]:
     """Those that have the surest marks first; the plain folder last."""
-    return [FolderLoader()]
+    return [KaldiLoader(), FolderLoader()]
