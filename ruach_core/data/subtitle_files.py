@@ -10,7 +10,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ruach_core.errors import DataError
@@ -21,6 +21,7 @@ SUBTITLE_SUFFIXES = (".vtt", ".srt")
 MAX_FILE_BYTES = 64 << 20
 """A subtitle file beyond this isn't one: a day of speech needs 2 MiB."""
 
+_ROLL_UP_GAP_MS = 50
 _CLOCK = r"(?:([0-9]{1,6}):)?([0-9]{1,3}):([0-9]{1,3})(?:[.,:]([0-9]{1,9}))?"
 _TIMES = re.compile(rf"\s*{_CLOCK}\s*-{{1,3}}>\s*{_CLOCK}(?![0-9:.,])")
 _NUMBER = re.compile(r"\s*[0-9]+\s*")
@@ -138,6 +139,31 @@ def parse_subtitles(text: str) -> list[SubtitleCue | BadCue]:
     lines = re.split(r"\r\n|\n|\r", text)
     is_vtt = re.match(r"WEBVTT(?:[ \t]|$)", lines[0]) is not None
     return _Parser(lines, is_vtt=is_vtt).parse()
+
+
+def drop_carried_lines(found: Sequence[SubtitleCue | BadCue]) -> list[SubtitleCue | BadCue]:
+    """The cues without the line that captions which roll up carry over from the cue before.
+
+    Live and automatic captions show each line twice, below and then above the next one. Only
+    where at least a third of the cues begin with the last line of the one that ends as they begin
+    is that taken for the file's way: people do say a thing twice.
+    """
+    carried: set[int] = set()
+    previous: SubtitleCue | None = None
+    for cue in found:
+        if isinstance(cue, BadCue) or not cue.lines:
+            continue
+        if previous is not None and 0 <= cue.start_ms - previous.end_ms <= _ROLL_UP_GAP_MS:
+            carried.update([cue.row] if cue.lines[0] == previous.lines[-1] else [])
+        previous = cue
+    if len(carried) < max(2, len(found) / 3):
+        return list(found)
+    return [
+        replace(cue, lines=cue.lines[1:])
+        if isinstance(cue, SubtitleCue) and cue.row in carried
+        else cue
+        for cue in found
+    ]
 
 
 def escape_markup(line: str, *, is_vtt: bool) -> str:

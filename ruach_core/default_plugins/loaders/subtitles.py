@@ -17,6 +17,7 @@ from ruach_core.data.subtitle_files import (
     SUBTITLE_SUFFIXES,
     BadCue,
     SubtitleCue,
+    drop_carried_lines,
     read_subtitles,
 )
 from ruach_core.errors import DataError
@@ -199,7 +200,7 @@ class _FolderReader:
                 yield self._aside(recording, "outside-folder", detail, path)
                 return
         try:
-            cues = read_subtitles(subtitle)
+            cues = drop_carried_lines(read_subtitles(subtitle))
         except DataError as error:
             yield self._aside(recording, "bad-row", str(error), subtitle)
             return
@@ -268,7 +269,7 @@ class _FolderReader:
 def _judge(cue: SubtitleCue, overlap: int | None) -> tuple[SetAsideReason | None, str]:
     """Why a cue can't be used, or None."""
     if not cue.spoken:
-        detail = f"no speech in it: {cue.text[:60]}" if cue.lines else "the cue is empty"
+        detail = f"no speech in it: {cue.text[:60]}" if cue.lines else "no text of its own"
         return "no-transcript", detail
     duration_s = cue.end_s - cue.start_s
     if duration_s >= MAX_CUE_S:
