@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import html
 import re
+from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,8 +19,8 @@ from ruach_core.errors import DataError
 SUBTITLE_SUFFIXES = (".vtt", ".srt")
 """File name endings; of two files for one recording the first is taken, as it can name speakers."""
 
-MAX_FILE_BYTES = 64 << 20
-"""A subtitle file beyond this isn't one: a day of speech needs 2 MiB."""
+MAX_FILE_BYTES = 16 << 20
+"""A subtitle file beyond this isn't one: a day of speech needs 2 MiB, 10 with each word's time."""
 
 _ROLL_UP_GAP_MS = 50
 _CLOCK = r"(?:([0-9]{1,6}):)?([0-9]{1,3}):([0-9]{1,3})(?:[.,:]([0-9]{1,9}))?"
@@ -196,7 +197,7 @@ class _Parser:
         self._is_vtt = is_vtt
         self._found: list[SubtitleCue | BadCue] = []
         # For each position, where the next line that isn't blank is.
-        self._next = [len(lines)] * (len(lines) + 1)
+        self._next = array("q", [len(lines)]) * (len(lines) + 1)
         for position in range(len(lines) - 1, -1, -1):
             is_blank = not lines[position].strip()
             self._next[position] = self._next[position + 1] if is_blank else position
