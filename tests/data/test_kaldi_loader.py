@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 import wave
 from pathlib import Path
 
 import pytest
 import soundfile
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ruach_core.data.audio import load_audio
 from ruach_core.default_plugins.loaders.kaldi import KaldiLoader
@@ -370,3 +373,38 @@ def test_sorted_tables_are_not_held(tmp_path):
     tracemalloc.stop()
     assert n_rows == 4_000
     assert peak < 3_000_000
+
+
+PIECES = st.sampled_from(
+    [
+        b"a", b"b", b"r", b" ", b" ", b"\t", b"\n", b"\n", b"\r\n", b"a.wav", b"../a.wav", b"/",
+        b"..", b"cat a.wav |", b"|", b"0", b"1.5", b"-1", b"\xe9", b"\xc3\xa9", b"\0", b"\xef\xbb\xbf",
+        b"\\", b"r 0 1\n", b"a r 0 1\n", b"link.wav", b"\xff\xfe",
+    ]
+)  # fmt: skip
+TABLE = st.lists(PIECES, max_size=14).map(b"".join)
+
+
+@settings(deadline=None)
+@given(TABLE, TABLE, st.none() | TABLE, st.none() | TABLE)
+def test_any_tables_are_rows_or_one_clear_error(scp, text, segments, speakers):
+    with tempfile.TemporaryDirectory() as name:
+        (Path(name) / "a.wav").touch()
+        root = Path(name) / "corpus"
+        root.mkdir()
+        (root / "a.wav").touch()
+        (root / "link.wav").symlink_to("../a.wav")
+        contents = {"wav.scp": scp, "text": text, "segments": segments, "utt2spk": speakers}
+        for table, content in contents.items():
+            if content is not None:
+                (root / table).write_bytes(content)
+        assert LOADER.detect(root)
+        try:
+            rows = read(root)
+        except DataError as error:
+            assert "\n" not in str(error)  # noqa: PT017
+            return
+        good = [row for row in rows if isinstance(row, Utterance)]
+        assert len({row.id for row in good}) == len(good)
+        assert all(row.audio.resolve().is_relative_to(root.resolve()) for row in good)
+        assert all(row.end_s is None or 0 <= row.start_s < row.end_s for row in good)
