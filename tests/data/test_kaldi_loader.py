@@ -378,7 +378,8 @@ def test_sorted_tables_are_not_held(tmp_path):
 PIECES = st.sampled_from(
     [
         b"a", b"b", b"r", b" ", b" ", b"\t", b"\n", b"\n", b"\r\n", b"a.wav", b"../a.wav", b"/",
-        b"..", b"cat a.wav |", b"|", b"0", b"1.5", b"-1", b"\xe9", b"\xc3\xa9", b"\0", b"\xef\xbb\xbf",
+        b"..", b"cat a.wav |",
+        b"|", b"0", b"1.5", b"-1", b"\xe9", b"\xc3\xa9", b"\0", b"\xef\xbb\xbf",
         b"\\", b"r 0 1\n", b"a r 0 1\n", b"link.wav", b"\xff\xfe",
     ]
 )  # fmt: skip

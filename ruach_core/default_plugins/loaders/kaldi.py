@@ -204,19 +204,7 @@ class _DataDirectory:
                 if row.key == previous[0]:
                     raise UnusableRowError("bad-row", f"same utterance as in {previous[1]}")
                 previous = (row.key, where)
-                if written is None:
-                    raise UnusableRowError("no-transcript", f"not in {_TEXT}")
-                if place is None:
-                    raise UnusableRowError("missing", f"not in {placed.path.name}")
-                if written.problem:
-                    raise UnusableRowError("bad-row", written.problem)
-                start_s, end_s = None, None
-                if segments is not None:
-                    segment = parse_segment(place)
-                    start_s, end_s = segment.start_s, segment.end_s
-                    audio = recordings.find(segment.recording, segment.channel)
-                else:
-                    audio = recordings.resolve(place)
+                audio, start_s, end_s = _find_audio(written, place, placed, recordings)
             except UnusableRowError as error:
                 identity = self.prefix + row.key
                 yield SetAside(identity, self._split, error.reason, error.detail, where)
@@ -237,6 +225,33 @@ class _DataDirectory:
     def _open(self, name: str) -> KaldiTable | None:
         path = self._folder / name
         return KaldiTable(path) if path.is_file() else None
+
+
+def _find_audio(
+    written: KaldiRow | None,
+    place: KaldiRow | None,
+    placed: KaldiTable,
+    recordings: KaldiRecordings,
+) -> tuple[Path, float | None, float | None]:
+    """The file of an utterance, and where it starts and ends in it, in seconds.
+
+    Args:
+        written: its row in `text`.
+        place: its row in `segments`, or in `wav.scp` where there are no segments.
+        placed: the table of `place`.
+        recordings: finds the files.
+    """
+    if written is None:
+        raise UnusableRowError("no-transcript", f"not in {_TEXT}")
+    if place is None:
+        raise UnusableRowError("missing", f"not in {placed.path.name}")
+    if written.problem:
+        raise UnusableRowError("bad-row", written.problem)
+    if placed.path.name != _SEGMENTS:
+        return recordings.resolve(place), None, None
+    segment = parse_segment(place)
+    audio = recordings.find(segment.recording, segment.channel)
+    return audio, segment.start_s, segment.end_s
 
 
 def _speaker(utterance: str, row: KaldiRow | None) -> str | None:
