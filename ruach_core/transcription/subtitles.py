@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import Literal, get_args
 
+from ruach_core.data.subtitle_files import escape_markup
 from ruach_core.transcription.transcribe import Segment, Transcription
 
 TextFormat = Literal["text", "json", "srt", "vtt"]
@@ -105,11 +106,12 @@ def build_cues(segments: Sequence[Segment]) -> list[Cue]:
 
 
 def _format_srt(cues: Sequence[Cue]) -> str:
-    """SubRip has no escapes; only the arrow that separates its times must not occur in a line."""
+    """SubRip: what would be read as a tag is escaped, and no line holds the arrow of its times."""
     blocks = []
     for number, cue in enumerate(cues, start=1):
         times = f"{_clock(cue.start_ms, ',')} --> {_clock(cue.end_ms, ',')}"
-        text = "\n".join(re.sub("--+>", "->", line) for line in cue.lines)
+        lines = (re.sub("--+>", "->", line) for line in cue.lines)
+        text = "\n".join(escape_markup(line, is_vtt=False) for line in lines)
         blocks.append(f"{number}\n{times}\n{text}\n")
     return "\n".join(blocks)
 
@@ -119,8 +121,7 @@ def _format_vtt(cues: Sequence[Cue]) -> str:
     blocks = ["WEBVTT\n"]
     for cue in cues:
         times = f"{_clock(cue.start_ms, '.')} --> {_clock(cue.end_ms, '.')}"
-        text = "\n".join(cue.lines)
-        text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+        text = "\n".join(escape_markup(line, is_vtt=True) for line in cue.lines)
         blocks.append(f"{times}\n{text}\n")
     return "\n".join(blocks)
 
