@@ -1,0 +1,1 @@
+"""ELAN and Praat TextGrid annotations as data for Ruach."""

@@ -1,0 +1,366 @@
+"""The two loaders: folders of ELAN files or TextGrids with their recordings, or one such file."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path, PurePosixPath
+from typing import get_args
+
+from ruach_core.errors import DataError
+from ruach_core.types import CorpusInfo, SetAside, SetAsideReason, Split, Utterance
+from ruach_data_annotations.eaf import Media, read_eaf, read_license
+from ruach_data_annotations.recordings import NotFound, Recordings
+from ruach_data_annotations.textgrid import read_textgrid
+from ruach_data_annotations.tiers import (
+    MAX_SEGMENT_S,
+    TIERS_FILE,
+    Choice,
+    Segment,
+    Tier,
+    TierError,
+    choose_tiers,
+    dependents,
+    is_silence,
+    join_words,
+    speaker_of,
+)
+
+_FOLDERS: dict[str, Split] = {
+    "train": "train", "validation": "validation", "valid": "validation", "val": "validation",
+    "dev": "validation", "test": "test",
+}  # fmt: skip
+_OTHER_LAYOUTS = ("metadata.csv", "metadata.tsv", "metadata.jsonl", "wav.scp")
+"""A folder with one of these has been prepared; annotations in it are where it came from."""
+_DETECT_ENTRIES = 10_000
+"""Folder entries that `detect` looks at, at most, in each folder."""
+_DETECT_FOLDERS = 50
+_INFO_FILES = 20
+_MAX_TIERS_BYTES = 1 << 16
+_MAX_NOTES = 10
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Annotations:
+    """What one file says: its tiers, its recording's offset, and what a user should know.
+
+    Attributes:
+        tiers: all of them.
+        audio: the recording, or why there is none.
+        origin_s: where the annotations' time line starts in the recording, in seconds.
+        note: something to tell once for the whole source, or empty.
+    """
+
+    tiers: Sequence[Tier]
+    audio: Path | NotFound
+    origin_s: float = 0.0
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A file of annotations: its path, its name within the source, its split."""
+
+    path: Path
+    name: PurePosixPath
+    split: Split
+
+    def set_aside(self, reason: SetAsideReason, detail: str, label: str = "") -> SetAside:
+        """This file, or the part of it that the label names, set aside."""
+        identity = f"{self.name}{label}"
+        return SetAside(identity, self.split, reason, detail, str(self.name))
+
+
+class _AnnotationLoader(ABC):
+    """What the loaders share.
+
+    The source is a folder, searched with all folders in it, or one file. The folder's own
+    sub-folders `train`, `dev` and `test` are splits, and all that is outside them is train.
+    """
+
+    name: str
+    _suffix: str
+    _program: str
+    _is_empty_silence: bool
+
+    def detect(self, source: Path) -> bool:
+        """Whether it is such a file, or a folder with one, at most one folder down."""
+        try:
+            if source.is_file():
+                return self._is_mine(source.name)
+            if any((source / name).exists() for name in _OTHER_LAYOUTS):
+                return False
+            entries = _entries(source)
+            if any(
+                (source / folder / name).exists() for folder in _FOLDERS for name in _OTHER_LAYOUTS
+            ):
+                return False
+            if any(self._is_mine(entry.name) and entry.is_file() for entry in entries):
+                return True
+            folders = [e for e in entries if not e.name.startswith(".") and e.is_dir()]
+            return any(
+                self._is_mine(entry.name) and entry.is_file()
+                for folder in folders[:_DETECT_FOLDERS]
+                for entry in _entries(folder.path)
+            )
+        # ValueError: a name with a null character.
+        except (OSError, ValueError):
+            return False
+
+    def splits(self, source: Path) -> Sequence[Split]:
+        """The splits that have a file.
+
+        Raises:
+            DataError: there is no such source, or no such file in it.
+        """
+        found = {file.split for file in self._files(source) if isinstance(file, _File)}
+        if not found:
+            raise DataError(f"{source}: holds no {self._suffix} files; give the folder with them")
+        return tuple(split for split in get_args(Split) if split in found)
+
+    def info(self, source: Path) -> CorpusInfo:
+        """Nothing, unless the format has a place for it."""
+        return CorpusInfo()
+
+    def read(self, source: Path, split: Split) -> Iterator[Utterance | SetAside]:
+        """The split's utterances, file by file; see `DatasetLoader.read`.
+
+        A file that can't be read is set aside where there are others.
+
+        Raises:
+            DataError: the source is missing, or is one file, which can't be read.
+        """
+        root = _root(source)
+        patterns = _read_patterns(root)
+        recordings = Recordings(root)
+        notes: set[str] = set()
+        for file in self._files(source):
+            if file.split != split:
+                continue
+            if isinstance(file, SetAside):
+                yield file
+                continue
+            try:
+                found = self._read(file, recordings)
+                choice = choose_tiers(found.tiers, patterns)
+            except DataError as error:
+                if source.is_file():
+                    raise DataError(f"{root / file.name}: {_detail(error, file)}") from error
+                reason = "no-transcript" if isinstance(error, TierError) else "unreadable"
+                yield file.set_aside(reason, _detail(error, file))
+                continue
+            for note in {choice.describe(), found.note} - notes - {""}:
+                self._tell(note, file, notes)
+            if isinstance(found.audio, NotFound):
+                yield file.set_aside(found.audio.reason, found.audio.detail)
+                continue
+            yield from self._read_tiers(file, found, found.audio, choice)
+
+    @abstractmethod
+    def _read(self, file: _File, recordings: Recordings) -> Annotations:
+        """What a file says; raises DataError where it can't be read."""
+
+    def _tell(self, note: str, file: _File, notes: set[str]) -> None:
+        """Log what a user should know, once, and no end of it."""
+        notes.add(note)
+        if len(notes) < _MAX_NOTES:
+            _log.warning("%s: %s: %s", self.name, file.name, note)
+        elif len(notes) == _MAX_NOTES:
+            _log.warning("%s: further files differ; each row names its tier", self.name)
+
+    def _read_tiers(
+        self, file: _File, found: Annotations, audio: Path, choice: Choice
+    ) -> Iterator[Utterance | SetAside]:
+        seen: set[bytes] = set()
+        for tier in choice.tiers:
+            segments = join_words(tier.segments) if choice.are_words else tier.segments
+            # Dependent tiers describe single segments, which joined words no longer are.
+            more = {} if choice.are_words else dependents(found.tiers, tier)
+            speaker = speaker_of(tier, choice)
+            for segment in segments:
+                if self._is_empty_silence and is_silence(segment.text):
+                    continue
+                start_s, end_s = segment.start_s + found.origin_s, segment.end_s + found.origin_s
+                label = f"#{tier.name}:{start_s:.3f}-{end_s:.3f}"
+                fault = self._fault(segment, start_s, end_s)
+                digest = hashlib.blake2b(label.encode(errors="replace"), digest_size=16).digest()
+                if fault is None and digest in seen:
+                    fault = "bad-row", "the tier has another segment with the same times"
+                if fault is not None:
+                    yield file.set_aside(fault[0], f"{segment.label}: {fault[1]}", label)
+                    continue
+                seen.add(digest)
+                yield Utterance(
+                    id=f"{file.name}{label}",
+                    audio=audio,
+                    transcript=segment.text.strip(),
+                    split=file.split,
+                    speaker_id=speaker,
+                    start_s=start_s,
+                    end_s=end_s,
+                    row=f"{file.name} tier {tier.name} {segment.label}",
+                    attributes=_attributes(tier, more.get(segment.label, {})),
+                )
+
+    def _fault(
+        self, segment: Segment, start_s: float, end_s: float
+    ) -> tuple[SetAsideReason, str] | None:
+        """Why a segment can't be an utterance, or None."""
+        if segment.problem:
+            return "bad-row", segment.problem
+        if not segment.text.strip():
+            return "no-transcript", "a segment without text"
+        if start_s < 0 or not end_s > start_s:
+            return "bad-row", f"from {start_s:g} s to {end_s:g} s"
+        if end_s - start_s > MAX_SEGMENT_S:
+            return "too-long", (
+                f"{end_s - start_s:.1f} s, longer than {MAX_SEGMENT_S:g} s; split it at a pause "
+                f"in {self._program}"
+            )
+        return None
+
+    def _is_mine(self, name: str) -> bool:
+        # What starts with a dot is hidden; macOS leaves such twins on foreign disks.
+        return name.lower().endswith(self._suffix.lower()) and not name.startswith(".")
+
+    def _files(self, source: Path) -> Iterator[_File | SetAside]:
+        """The files of annotations in order of their names, and folders that can't be read."""
+        root = _root(source)
+        if source.is_file():
+            yield _File(source, PurePosixPath(source.name), "train")
+            return
+        real = os.path.realpath(root)
+        faults: list[OSError] = []
+        for folder, folders, names in os.walk(root, onerror=faults.append):
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            for name in sorted(filter(self._is_mine, names)):
+                path = Path(folder) / name
+                relative = PurePosixPath(path.relative_to(root).as_posix())
+                file = _File(path, relative, _FOLDERS.get(relative.parts[0].lower(), "train"))
+                if not os.path.realpath(path).startswith(real.rstrip(os.sep) + os.sep):
+                    yield file.set_aside("outside-folder", f"a link that leads out of {root}")
+                elif path.is_file():
+                    yield file
+        for fault in faults:
+            place = PurePosixPath(os.path.relpath(fault.filename or root, root))
+            split = _FOLDERS.get(place.parts[0].lower() if place.parts else "", "train")
+            detail = f"the folder can't be read: {fault.strerror or fault}"
+            yield SetAside(str(place), split, "unreadable", detail, str(place))
+
+
+class ElanLoader(_AnnotationLoader):
+    """Reads ELAN's .eaf files; the recording is the one that they link to."""
+
+    name = "elan"
+    _suffix = ".eaf"
+    _program = "ELAN"
+    _is_empty_silence = False
+
+    def info(self, source: Path) -> CorpusInfo:
+        """The licence, or licences, that the first files state."""
+        found: dict[str, None] = {}
+        try:
+            files = [file for file in self._files(source) if isinstance(file, _File)]
+        except DataError:
+            return CorpusInfo()
+        for file in files[:_INFO_FILES]:
+            try:
+                found[read_license(file.path, str(file.name))] = None
+            except DataError:
+                continue
+        return CorpusInfo(license="; ".join(filter(None, found)) or None)
+
+    def _read(self, file: _File, recordings: Recordings) -> Annotations:
+        eaf = read_eaf(file.path, str(file.name))
+        # The sound recording is better than the film's, and the first listed is the main one.
+        problem: NotFound | None = None
+        for media in sorted(eaf.media, key=lambda media: media.is_video):
+            audio = recordings.find_linked(file.name, media.links)
+            if isinstance(audio, Path):
+                return Annotations(eaf.tiers, audio, media.origin_s, _offset_note(media))
+            problem = problem or audio
+        audio = recordings.find_same_stem(file.name)
+        if isinstance(audio, Path) or problem is None:
+            return Annotations(eaf.tiers, audio)
+        return Annotations(eaf.tiers, problem)
+
+
+class TextGridLoader(_AnnotationLoader):
+    """Reads Praat's TextGrids; the recording has the same name."""
+
+    name = "textgrid"
+    _suffix = ".TextGrid"
+    _program = "Praat"
+    _is_empty_silence = True
+
+    def _read(self, file: _File, recordings: Recordings) -> Annotations:
+        tiers, encoding = read_textgrid(file.path, str(file.name))
+        note = "read as Latin-1; if letters come out wrong, save it as UTF-8 from Praat"
+        audio = recordings.find_same_stem(file.name)
+        return Annotations(tiers, audio, note=note if encoding == "latin-1" else "")
+
+
+def _offset_note(media: Media) -> str:
+    return "recordings with a time offset, which is applied" if media.origin_s else ""
+
+
+def _attributes(tier: Tier, more: Mapping[str, str]) -> dict[str, str]:
+    own = {"tier": tier.name, "annotator": tier.annotator}
+    return {**more, **{name: value for name, value in own.items() if value}}
+
+
+def _detail(error: DataError, file: _File) -> str:
+    return str(error).removeprefix(str(file.name)).removeprefix(":").strip()
+
+
+def _entries(folder: str | Path) -> list[os.DirEntry[str]]:
+    """The folder's first entries; none where it can't be read."""
+    try:
+        with os.scandir(folder) as entries:
+            return list(islice(entries, _DETECT_ENTRIES))
+    except OSError:
+        return []
+
+
+def _root(source: Path) -> Path:
+    """The folder that all names are relative to.
+
+    Raises:
+        DataError: there is no such source, or it is neither a file nor a folder.
+    """
+    try:
+        if source.is_file():
+            return source.parent
+        if source.is_dir():
+            return source
+    except (OSError, ValueError) as error:
+        raise DataError(f"{source}: can't be read: {error}") from error
+    raise DataError(f"{source}: no such file or folder")
+
+
+def _read_patterns(root: Path) -> tuple[str, ...]:
+    """The names of tiers that the user wrote beside the files, one a line; none without the file.
+
+    Raises:
+        DataError: the file can't be read.
+    """
+    path = root / TIERS_FILE
+    try:
+        if not path.is_file():
+            return ()
+        content = path.read_bytes()[: _MAX_TIERS_BYTES + 1]
+        if len(content) > _MAX_TIERS_BYTES:
+            raise DataError(f"{path}: over {_MAX_TIERS_BYTES} bytes; one tier's name a line")
+        lines = content.decode("utf-8-sig").splitlines()
+    except OSError as error:
+        raise DataError(f"{path}: can't be read: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: not UTF-8; save it as UTF-8") from error
+    return tuple(line.strip() for line in lines if line.strip())
