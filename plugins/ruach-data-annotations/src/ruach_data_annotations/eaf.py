@@ -14,7 +14,7 @@ from pathlib import Path
 from xml.parsers import expat
 
 from ruach_core.errors import DataError
-from ruach_data_annotations.tiers import Segment, Tier
+from ruach_data_annotations.tiers import MAX_NAME, Segment, Tier
 
 MAX_BYTES = 256 << 20
 """A larger .eaf isn't one recording's annotations; ELAN itself would not open it."""
@@ -25,6 +25,7 @@ _MAX_TOKEN = 16 << 20
 """Bytes without any element or text: expat reads an unfinished tag again with each chunk."""
 _MAX_DEPTH = 32
 _MAX_LEVELS = 20
+_MAX_MEDIA = 50
 _MAX_TIME_DIGITS = 12
 
 
@@ -176,7 +177,7 @@ class _Reader:
             if tag == "ALIGNABLE_ANNOTATION":
                 slots = (get("TIME_SLOT_REF1", ""), get("TIME_SLOT_REF2", ""))
             self._annotation = _Annotation(
-                get("ANNOTATION_ID", ""), slots,
+                get("ANNOTATION_ID", "")[:MAX_NAME], slots,
                 get("ANNOTATION_REF", ""), get("PREVIOUS_ANNOTATION", ""),
             )  # fmt: skip
         elif tag in ("ANNOTATION_VALUE", "LICENSE"):
@@ -192,7 +193,7 @@ class _Reader:
         if tag == "HEADER" and get("TIME_UNITS", "milliseconds") != "milliseconds":
             units = get("TIME_UNITS", "")[:40]
             raise DataError(f"{self._name}: times in {units}; save it from ELAN, in milliseconds")
-        if tag == "MEDIA_DESCRIPTOR":
+        if tag == "MEDIA_DESCRIPTOR" and len(self.media) < _MAX_MEDIA:
             links = (get("RELATIVE_MEDIA_URL", ""), get("MEDIA_URL", ""))
             origin_s = (_milliseconds(get("TIME_ORIGIN", "")) or 0) / 1000
             is_video = get("MIME_TYPE", "").startswith("video")
@@ -238,13 +239,13 @@ def _build_tiers(reader: _Reader) -> tuple[Tier, ...]:
     by_id = {a.id: a for tier in reader.tiers for a in tier.annotations}
     return tuple(
         Tier(
-            name=tier.attributes.get("TIER_ID", ""),
+            name=tier.attributes.get("TIER_ID", "")[:MAX_NAME],
             segments=_build_segments(tier.annotations, by_id, times),
             type_name=tier.attributes.get("LINGUISTIC_TYPE_REF", ""),
-            ancestors=above,
+            ancestors=tuple(name[:MAX_NAME] for name in above),
             is_aligned=any(a.slots is not None for a in tier.annotations),
             speaker=_inherited("PARTICIPANT", tier, above, parents),
-            annotator=tier.attributes.get("ANNOTATOR", "").strip(),
+            annotator=tier.attributes.get("ANNOTATOR", "").strip()[:MAX_NAME],
         )
         for tier, above in zip(reader.tiers, ancestors, strict=True)
     )
@@ -264,7 +265,7 @@ def _inherited(
 ) -> str | None:
     for one in (tier, *(parents[name] for name in above)):
         if value := one.attributes.get(attribute, "").strip():
-            return value
+            return value[:MAX_NAME]
     return None
 
 

@@ -41,7 +41,7 @@ _DETECT_ENTRIES = 10_000
 """Folder entries that `detect` looks at, at most, in each folder."""
 _DETECT_FOLDERS = 50
 _INFO_FILES = 20
-_MAX_TIERS_BYTES = 1 << 16
+_MAX_TIERS_BYTES = 1 << 13
 _MAX_NOTES = 10
 
 _log = logging.getLogger(__name__)
@@ -89,6 +89,10 @@ class _AnnotationLoader(ABC):
     _suffix: str
     _program: str
     _is_empty_silence: bool
+
+    def __init__(self) -> None:
+        # By source, what has been told: each split is read by itself, and once is enough.
+        self._told: dict[Path, set[str]] = {}
 
     def detect(self, source: Path) -> bool:
         """Whether it is such a file, or a folder with one, at most one folder down."""
@@ -140,7 +144,7 @@ class _AnnotationLoader(ABC):
         root = _root(source)
         patterns = _read_patterns(root)
         recordings = Recordings(root)
-        notes: set[str] = set()
+        told = self._told.setdefault(root, set())
         for file in self._files(source):
             if file.split != split:
                 continue
@@ -153,11 +157,12 @@ class _AnnotationLoader(ABC):
             except DataError as error:
                 if source.is_file():
                     raise DataError(f"{root / file.name}: {_detail(error, file)}") from error
-                reason = "no-transcript" if isinstance(error, TierError) else "unreadable"
+                is_about_tiers = isinstance(error, TierError)
+                reason: SetAsideReason = "no-transcript" if is_about_tiers else "unreadable"
                 yield file.set_aside(reason, _detail(error, file))
                 continue
-            for note in {choice.describe(), found.note} - notes - {""}:
-                self._tell(note, file, notes)
+            for note in (choice.describe(), found.note):
+                self._tell(note, file, told)
             if isinstance(found.audio, NotFound):
                 yield file.set_aside(found.audio.reason, found.audio.detail)
                 continue
@@ -167,22 +172,23 @@ class _AnnotationLoader(ABC):
     def _read(self, file: _File, recordings: Recordings) -> Annotations:
         """What a file says; raises DataError where it can't be read."""
 
-    def _tell(self, note: str, file: _File, notes: set[str]) -> None:
+    def _tell(self, note: str, file: _File, told: set[str]) -> None:
         """Log what a user should know, once, and no end of it."""
-        notes.add(note)
-        if len(notes) < _MAX_NOTES:
-            _log.warning("%s: %s: %s", self.name, file.name, note)
-        elif len(notes) == _MAX_NOTES:
-            _log.warning("%s: further files differ; each row names its tier", self.name)
+        if not note or note in told or len(told) >= _MAX_NOTES:
+            return
+        told.add(note)
+        if len(told) == _MAX_NOTES:
+            note = "further files differ; each row names its tier"
+        _log.warning("%s: %s: %s", self.name, file.name, note)
 
     def _read_tiers(
         self, file: _File, found: Annotations, audio: Path, choice: Choice
     ) -> Iterator[Utterance | SetAside]:
         seen: set[bytes] = set()
+        # Dependent tiers describe single segments, which joined words no longer are.
+        more = {} if choice.are_words else dependents(found.tiers, choice)
         for tier in choice.tiers:
             segments = join_words(tier.segments) if choice.are_words else tier.segments
-            # Dependent tiers describe single segments, which joined words no longer are.
-            more = {} if choice.are_words else dependents(found.tiers, tier)
             speaker = speaker_of(tier, choice)
             for segment in segments:
                 if self._is_empty_silence and is_silence(segment.text):

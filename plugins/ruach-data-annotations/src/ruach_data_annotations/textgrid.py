@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ruach_core.errors import DataError
-from ruach_data_annotations.tiers import Segment, Tier
+from ruach_data_annotations.tiers import MAX_NAME, Segment, Tier
 
 MAX_BYTES = 128 << 20
 """Hours of phone segments take a few MB."""
@@ -45,10 +45,9 @@ def read_textgrid(path: Path, name: str) -> tuple[tuple[Tier, ...], str]:
     try:
         if path.stat().st_size > MAX_BYTES:
             raise DataError(f"{name}: over {MAX_BYTES >> 20} MiB; split the recording in Praat")
-        content = path.read_bytes()
+        text, encoding = decode(path.read_bytes(), name)
     except OSError as error:
         raise DataError(f"{name}: can't be read: {error.strerror or error}") from error
-    text, encoding = decode(content, name)
     return tuple(parse_textgrid(text, name)), encoding
 
 
@@ -97,11 +96,15 @@ def parse_textgrid(text: str, name: str) -> Iterator[Tier]:
     if tokens.flag() == "<absent>":
         return
     seen: set[str] = set()
-    for _ in range(tokens.count()):
+    for position in range(1, tokens.count() + 1):
         kind = tokens.text()
         if kind not in ("IntervalTier", "TextTier"):
             raise tokens.error(f"a tier of class {kind[:40]!r}, not IntervalTier or TextTier")
-        tier_name = _unique(tokens.text(), seen)
+        tier_name = tokens.text()[:MAX_NAME]
+        # Praat lets tiers share a name; ids of utterances mustn't.
+        if tier_name in seen:
+            tier_name = f"{tier_name} (tier {position})"
+        seen.add(tier_name)
         tokens.number(), tokens.number()
         n_segments = tokens.count()
         read = _read_interval if kind == "IntervalTier" else _read_point
@@ -116,16 +119,6 @@ def _read_header(tokens: _Tokens) -> None:
         raise DataError(f"{tokens.name}: not a TextGrid; {_SAVE}")
     if (kind := tokens.text()) != "TextGrid":
         raise DataError(f"{tokens.name}: holds a {kind[:40]!r}, not a TextGrid")
-
-
-def _unique(name: str, seen: set[str]) -> str:
-    """Praat lets tiers share a name; ids of utterances mustn't."""
-    unique, n = name, 1
-    while unique in seen:
-        n += 1
-        unique = f"{name} ({n})"
-    seen.add(unique)
-    return unique
 
 
 def _read_interval(tokens: _Tokens, number: int) -> Segment:

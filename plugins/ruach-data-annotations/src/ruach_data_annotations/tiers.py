@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from itertools import islice
+from itertools import islice, pairwise
 from statistics import median
 
 from ruach_core.errors import DataError
@@ -20,6 +20,8 @@ from ruach_core.text.unicode import normalize_form
 TIERS_FILE = "tiers.txt"
 MAX_SEGMENT_S = 30.0
 """What Whisper's encoder takes in at once."""
+MAX_NAME = 200
+"""Characters of a name that are kept: it is a part of every utterance's id."""
 PAUSE_S = 0.5
 """Words further apart than this belong to different utterances."""
 _SAMPLE = 1_000
@@ -57,7 +59,7 @@ _REFUSED = frozenset(
 )  # fmt: skip
 _SILENCES = frozenset({"", "sp", "sil", "<sil>", "<eps>", "<p:>", "<p>", "<usb>", "pau", "#", "##"})
 """What annotators and forced aligners write where nobody speaks."""
-_ID = re.compile(r"\S{0,80}\d[\d.:_-]{0,20}[a-z]?")
+_ID = re.compile(r"\S{0,80}?(\d{1,9})[a-z]?")
 """A reference number such as `.001` or `story1_012`."""
 _WORD = re.compile(r"[^\W\d_]+")
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
@@ -233,14 +235,16 @@ def join_words(segments: Sequence[Segment]) -> Iterator[Segment]:
         yield _join(run)
 
 
-def dependents(tiers: Sequence[Tier], tier: Tier) -> Mapping[str, Mapping[str, str]]:
-    """What other tiers of the same tree say of the tier's segments: by label, then by tier."""
+def dependents(tiers: Sequence[Tier], choice: Choice) -> Mapping[str, Mapping[str, str]]:
+    """What tiers below or above the chosen ones say of their segments: by label, then by tier."""
+    chosen = {tier.name for tier in choice.tiers}
+    roots = {tier.root for tier in choice.tiers}
     found: dict[str, dict[str, str]] = {}
-    for other in tiers:
-        if other is tier or other.root != tier.root:
+    for tier in tiers:
+        if tier.name in chosen or tier.root not in roots:
             continue
-        name = split_name(other.name)[0]
-        for segment in other.segments:
+        name = split_name(tier.name)[0]
+        for segment in tier.segments:
             if segment.text.strip():
                 found.setdefault(segment.label, {})[name] = segment.text.strip()
     return found
@@ -270,8 +274,7 @@ def _shown(names: Iterator[str] | Mapping[str, None] | Sequence[str]) -> str:
 
 def _rank(tier: Tier) -> _Candidate | None:
     """How well a tier would do as the transcription, lowest best; None where it can't be it."""
-    texts = [s.text.strip() for s in islice(tier.segments, _SAMPLE) if s.text.strip()]
-    if texts and sum(bool(_ID.fullmatch(text)) for text in texts) >= 0.9 * len(texts):
+    if _holds_ids(tier):
         return None
     kind, preference = _kind(tier)
     shape = _judge(tier, kind)
@@ -287,6 +290,16 @@ def _rank(tier: Tier) -> _Candidate | None:
     if not tier.is_aligned:
         return _Candidate(tier, (6, 0))
     return _Candidate(tier, (4, 0) if tier.ancestors else (2, 0))
+
+
+def _holds_ids(tier: Tier) -> bool:
+    """Whether the texts are reference numbers that count up; words with tone numbers don't."""
+    texts = [s.text.strip() for s in islice(tier.segments, _SAMPLE) if s.text.strip()]
+    numbers = [int(match[1]) for text in texts if (match := _ID.fullmatch(text))]
+    if not texts or len(numbers) < 0.9 * len(texts) or len(set(texts)) < 0.9 * len(texts):
+        return False
+    n_rising = sum(first <= second for first, second in pairwise(numbers))
+    return n_rising >= 0.8 * (len(numbers) - 1)
 
 
 def _kind(tier: Tier) -> tuple[str, int]:
