@@ -59,7 +59,9 @@ def test_hooks_load_nothing_heavy():
     loaded = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
-    assert not {"torch", "numpy", "pydantic", "xml.parsers.expat"} & set(loaded.stdout.split())
+    assert not {"torch", "numpy", "pydantic", "xml.parsers.expat"} & set(
+        loaded.stdout.decode().split()
+    )
 
 
 @settings(

@@ -105,6 +105,13 @@ def test_slots_without_a_time_are_spread_evenly(one):
     assert "no times" in row.detail
 
 
+def test_slots_as_elan_orders_them(one):
+    slots = {"ts1": 3000, "ts2": 8000, "x1": None, "x2": None, "ts3": 8000, "ts4": 9000}
+    parts = [("b", "ts1", "x1", "a b"), ("c", "x1", "x2", "<p:>"), ("d", "x2", "ts4", "c")]
+    rows = one({"text": ({}, parts)}, slots)
+    assert [(r.start_s, r.end_s, r.transcript) for r in rows] == [(3, 5, "a b"), (7, 9, "c")]
+
+
 def test_slots_between_neighbours_in_the_time_order(one):
     slots = {"ts1": 1000, "ts2": None, "ts3": 2000, "ts4": 3000}
     (row,) = one({"text": ({}, [("a", "ts2", "ts4", "a")])}, slots)

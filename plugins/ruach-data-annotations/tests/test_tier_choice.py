@@ -53,6 +53,22 @@ def test_the_types_name_counts_where_the_tiers_says_nothing():
     assert chosen(tier("A", *SENTENCES, type_name="default-lt")) == ["A"]
 
 
+def test_flex_and_toolbox_exports():
+    flex = [
+        tier("A_phrase-segnum-en", "1", "2", "3"),
+        tier("A_phrase-gls-en", *SENTENCES, ancestors=("A_phrase-segnum-en",), is_aligned=False),
+        tier("A_word-txt-qaa", *SENTENCES, ancestors=("A_phrase-segnum-en",), is_aligned=False),
+        tier("A_phrase-txt-qaa", *SENTENCES, ancestors=("A_phrase-segnum-en",), is_aligned=False),
+    ]
+    assert chosen(*flex) == ["A_phrase-txt-qaa"]
+    assert chosen(*flex[:3]) == ["A_word-txt-qaa"]
+    toolbox = [
+        tier(f"{name}@SP1", *SENTENCES, ancestors=("ref@SP1",), is_aligned=False)
+        for name in ("mb", "ge", "ps", "ft", "tx", "mot")
+    ]
+    assert chosen(tier("ref@SP1", "a_01", "a_02", "a_03"), *toolbox) == ["tx@SP1"]
+
+
 def test_reference_numbers_are_no_transcription():
     ref = tier("ref@NK", "NK.001", "NK.002", "NK.003")
     other = tier("oddname", *SENTENCES, ancestors=("ref@NK",), is_aligned=False)
@@ -76,8 +92,8 @@ def test_one_tier_for_each_speaker():
 
 
 def test_two_tiers_over_the_same_segments_need_the_user():
-    tiers = [tier("Lingala", *SENTENCES), tier("Trad", *SENTENCES)]
-    with pytest.raises(TierError, match=r"tiers Lingala, Trad have the same segments"):
+    tiers = [tier("Lingala", *SENTENCES), tier("Deux", *SENTENCES)]
+    with pytest.raises(TierError, match=r"tiers Lingala, Deux have the same segments"):
         choose_tiers(tiers, ())
     assert [t.name for t in choose_tiers(tiers, ("Lingala",)).tiers] == ["Lingala"]
 

@@ -275,7 +275,8 @@ def _interpolate(
     """Times of all slots, in ms; those without one are spread evenly.
 
     First along annotations that touch one another, between the nearest two slots with a time, as
-    ELAN draws a subdivided annotation; what is left, between its neighbours in TIME_ORDER.
+    ELAN draws a subdivided annotation (in TIME_ORDER such slots may stand between two others of
+    one and the same time); what is left, between its neighbours in TIME_ORDER.
     """
     times = {slot: float(time) for slot, time in slots.items() if time is not None}
     if len(times) == len(slots):

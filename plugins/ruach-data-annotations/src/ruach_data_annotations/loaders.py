@@ -191,7 +191,8 @@ class _AnnotationLoader(ABC):
             segments = join_words(tier.segments) if choice.are_words else tier.segments
             speaker = speaker_of(tier, choice)
             for segment in segments:
-                if self._is_empty_silence and is_silence(segment.text):
+                has_text = bool(segment.text.strip())
+                if is_silence(segment.text) and (has_text or self._is_empty_silence):
                     continue
                 start_s, end_s = segment.start_s + found.origin_s, segment.end_s + found.origin_s
                 label = f"#{tier.name}:{start_s:.3f}-{end_s:.3f}"

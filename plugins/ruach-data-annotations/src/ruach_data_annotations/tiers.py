@@ -1,7 +1,8 @@
 """Tiers of annotations, and which of them is the transcription.
 
-The names are those of the usual templates: Toolbox's and FLEx's markers (`tx`, `ft`, `ge`, `mb`),
-ELAN's own examples, and forced aligners' (`words`, `phones`, `NAME - words`).
+The names are those of the usual templates: Toolbox's markers (`tx`, `ft`, `ge`, `mb`), FLEx's
+exports (`A_phrase-txt-qaa`, `A_phrase-gls-en`), ELAN's own examples, and forced aligners' (`words`,
+`phones`, `NAME - words`).
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ _WORD_S = 1.0
 _TRANSCRIPTION = (
     "tx", "transcription", "transcriptions", "transcript", "transcripts", "orth", "ortho",
     "orthography", "orthographic", "utterance", "utterances", "utt", "utts", "sentence",
-    "sentences", "phrase", "phrases", "text", "txt", "speech", "spch", "ipu", "ipus",
+    "sentences", "phrase", "phrases", "text", "txt", "speech", "spch", "ipu", "ipus", "trs", "vernacular", "ortografía", "ortografia",
     "transkription", "transkript", "transcripción", "transcripcion", "transcrição", "transcricao",
 )  # fmt: skip
 _WORDS = frozenset({"word", "words", "wd", "wrd", "token", "tokens", "mot", "mots"})
@@ -48,10 +49,10 @@ _LATE = frozenset(
 _REFUSED = frozenset(
     {
         "translation", "translations", "translate", "traduction", "traducción", "traduccion",
-        "tradução", "übersetzung", "ft", "free", "lit", "literal", "gloss", "glosses", "gl",
+        "tradução", "übersetzung", "trad", "ft", "fe", "fg", "fn", "fte", "tf", "tn", "free", "lit", "literal", "gloss", "glosses", "gl", "gls",
         "ge", "gn", "glossing", "mb", "morph", "morphs", "morpheme", "morphemes", "msa", "ps",
         "pos", "lx", "lemma", "lemmas", "lexeme", "note", "notes", "nt", "comment", "comments",
-        "cmt", "remark", "remarks", "gesture", "gestures", "gaze", "hand", "hands", "phone",
+        "cmt", "remark", "remarks", "gesture", "gestures", "gaze", "hand", "hands", "ph", "phone",
         "phones", "phoneme", "phonemes", "mau", "syllable", "syllables", "syl", "tone",
         "tones", "tobi", "break", "breaks", "noise", "noises", "event", "events", "code", "codes",
         "topic", "topics", "metadata", "context",
