@@ -168,12 +168,18 @@ def test_unusable_annotations_are_set_aside(one):
         slots,
     )  # fmt: skip
     assert [r.transcript for r in found if isinstance(r, Utterance)] == ["fine"]
-    asides = {r.detail.split(":")[0]: r for r in found if isinstance(r, SetAside)}
+    asides = {r.row.split()[-1]: r for r in found if isinstance(r, SetAside)}
     assert {key: row.reason for key, row in asides.items()} == {
         "a2": "too-long", "a3": "bad-row", "a4": "bad-row", "a5": "bad-row", "a6": "no-transcript",
         "a7": "bad-row", "a8": "bad-row", "a9": "bad-row",
     }  # fmt: skip
-    assert "split it at a pause in ELAN" in asides["a2"].detail
+    assert asides["a2"] == SetAside(
+        "s.eaf#utterance:0.000-31.000",
+        "train",
+        "too-long",
+        "31.0 s, longer than 30 s; split it at a pause in ELAN",
+        "s.eaf tier utterance a2",
+    )
 
 
 @pytest.mark.parametrize(

@@ -89,8 +89,9 @@ def test_both_formats_in_all_encodings(write, tmp_path, layout, encoding):
         attributes={"tier": "Mary"},
     )
     assert (second.transcript, second.speaker_id) == ("nə́", "John")
-    assert [(r.reason, r.detail.split(":")[0]) for r in others] == [
-        ("too-long", "interval 2"), ("bad-row", "interval 3"),
+    assert [(r.reason, r.row) for r in others] == [
+        ("too-long", "s.TextGrid tier John interval 2"),
+        ("bad-row", "s.TextGrid tier John interval 3"),
     ]  # fmt: skip
     assert "split it at a pause in Praat" in others[0].detail
 

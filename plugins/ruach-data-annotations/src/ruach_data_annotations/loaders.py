@@ -72,10 +72,12 @@ class _File:
     name: PurePosixPath
     split: Split
 
-    def set_aside(self, reason: SetAsideReason, detail: str, label: str = "") -> SetAside:
-        """This file, or the part of it that the label names, set aside."""
-        identity = f"{self.name}{label}"
-        return SetAside(identity, self.split, reason, detail, str(self.name))
+    def set_aside(
+        self, reason: SetAsideReason, detail: str, label: str = "", where: str = ""
+    ) -> SetAside:
+        """This file, or the part of it that the label names and that is there, set aside."""
+        row = f"{self.name}{where}"
+        return SetAside(f"{self.name}{label}", self.split, reason, detail, row)
 
 
 class _AnnotationLoader(ABC):
@@ -195,13 +197,14 @@ class _AnnotationLoader(ABC):
                 if is_silence(segment.text) and (has_text or self._is_empty_silence):
                     continue
                 start_s, end_s = segment.start_s + found.origin_s, segment.end_s + found.origin_s
+                where = f" tier {tier.name} {segment.label}"
                 label = f"#{tier.name}:{start_s:.3f}-{end_s:.3f}"
                 fault = self._fault(segment, start_s, end_s)
                 digest = hashlib.blake2b(label.encode(errors="replace"), digest_size=16).digest()
                 if fault is None and digest in seen:
                     fault = "bad-row", "the tier has another segment with the same times"
                 if fault is not None:
-                    yield file.set_aside(fault[0], f"{segment.label}: {fault[1]}", label)
+                    yield file.set_aside(*fault, label, where)
                     continue
                 seen.add(digest)
                 yield Utterance(
@@ -212,7 +215,7 @@ class _AnnotationLoader(ABC):
                     speaker_id=speaker,
                     start_s=start_s,
                     end_s=end_s,
-                    row=f"{file.name} tier {tier.name} {segment.label}",
+                    row=f"{file.name}{where}",
                     attributes=_attributes(tier, more.get(segment.label, {})),
                 )
 

@@ -36,7 +36,8 @@ _WORD_S = 1.0
 _TRANSCRIPTION = (
     "tx", "transcription", "transcriptions", "transcript", "transcripts", "orth", "ortho",
     "orthography", "orthographic", "utterance", "utterances", "utt", "utts", "sentence",
-    "sentences", "phrase", "phrases", "text", "txt", "speech", "spch", "ipu", "ipus", "trs", "vernacular", "ortografía", "ortografia",
+    "sentences", "phrase", "phrases", "text", "txt", "speech", "spch", "ipu", "ipus", "trs",
+    "vernacular", "hablado", "ortografía", "ortografia",
     "transkription", "transkript", "transcripción", "transcripcion", "transcrição", "transcricao",
 )  # fmt: skip
 _WORDS = frozenset({"word", "words", "wd", "wrd", "token", "tokens", "mot", "mots"})
@@ -49,7 +50,8 @@ _LATE = frozenset(
 _REFUSED = frozenset(
     {
         "translation", "translations", "translate", "traduction", "traducción", "traduccion",
-        "tradução", "übersetzung", "trad", "ft", "fe", "fg", "fn", "fte", "tf", "tn", "free", "lit", "literal", "gloss", "glosses", "gl", "gls",
+        "tradução", "übersetzung", "trad", "ft", "fe", "fg", "fn", "fte", "tf", "tn",
+        "free", "lit", "literal", "gloss", "glosses", "gl", "gls",
         "ge", "gn", "glossing", "mb", "morph", "morphs", "morpheme", "morphemes", "msa", "ps",
         "pos", "lx", "lemma", "lemmas", "lexeme", "note", "notes", "nt", "comment", "comments",
         "cmt", "remark", "remarks", "gesture", "gestures", "gaze", "hand", "hands", "ph", "phone",
@@ -178,7 +180,9 @@ def choose_tiers(tiers: Sequence[Tier], patterns: Sequence[str]) -> Choice:
         are_words = all(_judge(tier, _kind(tier)[0]) == "words" for tier in chosen)
         return _choice(with_text, chosen, are_words=are_words)
     if not with_text:
-        raise TierError("no tier holds text with a start and an end")
+        broken = (s for t in tiers for s in t.segments if s.text.strip() and s.problem)
+        why = next((f" ({s.label}: {s.problem})" for s in broken), "")
+        raise TierError(f"no tier holds text that can be used{why}")
     candidates = [c for tier in with_text if (c := _rank(tier)) is not None]
     if not candidates:
         raise TierError(
