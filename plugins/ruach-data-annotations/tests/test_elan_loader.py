@@ -256,11 +256,23 @@ def test_files_and_folders_that_lead_out_or_cannot_be_read(tmp_path, write_eaf, 
         ("a.eaf", "outside-folder")
     ]
     assert len(rows) == 3
-    if os.geteuid():
+    if os.geteuid():  # to root nothing is shut
         (folder / "b.eaf").chmod(0)
         (folder / "shut").mkdir(mode=0)
-        assert {r.reason for r in read(folder)} == {"outside-folder", "unreadable"}
+        write_eaf(folder / "listed/c.eaf", SLOTS, TX)
+        (folder / "listed").chmod(0o400)
+        assert [(r.utterance_id, r.reason) for r in read(folder)] == [
+            ("a.eaf", "outside-folder"), ("b.eaf", "unreadable"), ("listed/c.eaf", "unreadable"),
+            ("shut", "unreadable"),
+        ]  # fmt: skip
         (folder / "shut").chmod(0o700)
+        (folder / "listed").chmod(0o700)
+
+
+def test_a_name_as_long_as_names_can_be(tmp_path, write_eaf):
+    write_eaf(tmp_path / ("x" * 251 + ".eaf"), SLOTS, TX)
+    (row,) = read(tmp_path)
+    assert row.reason == "missing"
 
 
 BOMB = """<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;">]>"""

@@ -126,7 +126,10 @@ class _AnnotationLoader(ABC):
         Raises:
             DataError: there is no such source, or no such file in it.
         """
-        found = {file.split for file in self._files(source) if isinstance(file, _File)}
+        root = _root(source)
+        if source.is_file():
+            return ("train",)
+        found = {split for _, split, _ in self._folders(root, [])}
         if not found:
             raise DataError(f"{source}: holds no {self._suffix} files; give the folder with them")
         return tuple(split for split in get_args(Split) if split in found)
@@ -246,23 +249,35 @@ class _AnnotationLoader(ABC):
         if source.is_file():
             yield _File(source, PurePosixPath(source.name), "train")
             return
-        real = os.path.realpath(root)
+        inside = os.path.realpath(root).rstrip(os.sep) + os.sep
         faults: list[OSError] = []
-        for folder, folders, names in os.walk(root, onerror=faults.append):
-            folders[:] = sorted(name for name in folders if not name.startswith("."))
-            for name in sorted(filter(self._is_mine, names)):
-                path = Path(folder) / name
-                relative = PurePosixPath(path.relative_to(root).as_posix())
-                file = _File(path, relative, _FOLDERS.get(relative.parts[0].lower(), "train"))
-                if not os.path.realpath(path).startswith(real.rstrip(os.sep) + os.sep):
+        for place, split, names in self._folders(root, faults):
+            for name in names:
+                file = _File(root / place / name, place / name, split)
+                try:
+                    # Links to folders aren't followed at all.
+                    is_link, is_file = file.path.is_symlink(), file.path.is_file()
+                except OSError as error:
+                    yield file.set_aside("unreadable", f"can't be read: {error.strerror or error}")
+                    continue
+                if is_link and not os.path.realpath(file.path).startswith(inside):
                     yield file.set_aside("outside-folder", f"a link that leads out of {root}")
-                elif path.is_file():
+                elif is_file:
                     yield file
         for fault in faults:
             place = PurePosixPath(os.path.relpath(fault.filename or root, root))
-            split = _FOLDERS.get(place.parts[0].lower() if place.parts else "", "train")
             detail = f"the folder can't be read: {fault.strerror or fault}"
-            yield SetAside(str(place), split, "unreadable", detail, str(place))
+            yield SetAside(str(place), _split_of(place), "unreadable", detail, str(place))
+
+    def _folders(
+        self, root: Path, faults: list[OSError]
+    ) -> Iterator[tuple[PurePosixPath, Split, list[str]]]:
+        """Folders with annotations, relative to the root; faults get those that can't be read."""
+        for folder, folders, names in os.walk(root, onerror=faults.append):
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            if mine := sorted(filter(self._is_mine, names)):
+                place = PurePosixPath(Path(folder).relative_to(root).as_posix())
+                yield place, _split_of(place), mine
 
 
 class ElanLoader(_AnnotationLoader):
@@ -277,10 +292,12 @@ class ElanLoader(_AnnotationLoader):
         """The licence, or licences, that the first files state."""
         found: dict[str, None] = {}
         try:
-            files = [file for file in self._files(source) if isinstance(file, _File)]
+            files = list(islice(self._files(source), _INFO_FILES))
         except DataError:
             return CorpusInfo()
-        for file in files[:_INFO_FILES]:
+        for file in files:
+            if isinstance(file, SetAside):
+                continue
             try:
                 found[read_license(file.path, str(file.name))] = None
             except DataError:
@@ -337,6 +354,11 @@ def _entries(folder: str | Path) -> list[os.DirEntry[str]]:
             return list(islice(entries, _DETECT_ENTRIES))
     except OSError:
         return []
+
+
+def _split_of(place: PurePosixPath) -> Split:
+    """The split of what is in a folder, by its first folder below the source's."""
+    return _FOLDERS.get(place.parts[0].lower(), "train") if place.parts else "train"
 
 
 def _root(source: Path) -> Path:

@@ -73,7 +73,7 @@ class Recordings:
         for place in self._near(annotations.parent):
             for suffix in _SUFFIXES:
                 for name in (stem + suffix, stem + suffix.upper()):
-                    found, leads_out = self._find(place / name)
+                    found, leads_out = self._find(place / name, is_guess=True)
                     if found is not None:
                         return found
                     is_outside = is_outside or leads_out
@@ -82,9 +82,12 @@ class Recordings:
         detail = f"no recording {stem}.wav (or .flac, .mp3, ...) beside the annotations"
         return NotFound("missing", detail)
 
-    def _find(self, name: PurePosixPath) -> tuple[Path | None, bool]:
+    def _find(self, name: PurePosixPath, *, is_guess: bool = False) -> tuple[Path | None, bool]:
         """The existing file of a name relative to the folder, and whether that leads out of it."""
         try:
+            # Nearly all guesses are wrong, and looking for a file by the rules takes its time.
+            if is_guess and str(name).isascii() and not (self._folder.path / name).exists():
+                return None, False
             found = self._folder.find(str(name))
             is_file = found is not None and found.is_file()
         # A null character, a name too long, a folder that may not be read: no such file.
@@ -97,9 +100,14 @@ class Recordings:
         if folder not in self._places:
             above = [] if folder == PurePosixPath() else [folder.parent]
             near = [place / name for place in (folder, *above) for name in _FOLDERS]
-            existing = [place for place in near if (self._folder.path / place).is_dir()]
-            self._places[folder] = [folder, *existing]
+            self._places[folder] = [folder, *filter(self._is_folder, near)]
         return self._places[folder]
+
+    def _is_folder(self, place: PurePosixPath) -> bool:
+        try:
+            return (self._folder.path / place).is_dir()
+        except OSError:
+            return False
 
 
 def _relative(link: str) -> str | None:
