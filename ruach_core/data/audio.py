@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -129,10 +129,35 @@ def load_audio(
             infinite samples, or is longer than `max_duration_s`.
     """
     request = _Request(path, start_s or 0.0, end_s, max_duration_s)
+    with _blame_file(request):
+        return _resample(request, *_decode_checked(request))
+
+
+def load_native_audio(
+    path: Path,
+    *,
+    start_s: float | None = None,
+    end_s: float | None = None,
+    max_duration_s: float | None = None,
+) -> tuple[Waveform, int]:
+    """As `load_audio`, but at the file's own rate: what was recorded, for those who judge it.
+
+    Returns:
+        float32, shape (n_samples,), n_samples >= 1; and the sampling rate in Hz.
+
+    Raises:
+        AudioError: as `load_audio`.
+    """
+    request = _Request(path, start_s or 0.0, end_s, max_duration_s)
+    with _blame_file(request):
+        return _decode_checked(request)
+
+
+@contextmanager
+def _blame_file(request: _Request) -> Iterator[None]:
     _check_file(request)
     try:
-        native, rate = _decode(request)
-        return _finish(request, native, rate)
+        yield
     # The codecs' own faults come as RuntimeError (soundfile, soxr), OSError or ValueError (both).
     except (RuntimeError, OSError, ValueError, ArithmeticError, av.FFmpegError) as error:
         raise request.error("unreadable", f"can't be decoded: {error}") from error
@@ -297,13 +322,18 @@ def _join(request: _Request, blocks: Iterator[Waveform], rate: int) -> Waveform:
     return np.concatenate(parts)
 
 
-def _finish(request: _Request, native: Waveform, rate: int) -> Waveform:
-    """Check the samples and bring them to 16 kHz."""
+def _decode_checked(request: _Request) -> tuple[Waveform, int]:
+    """Mono samples at the file's own rate, all of them plausible."""
+    native, rate = _decode(request)
     peak = float(np.abs(native).max())
     if not np.isfinite(peak):
         raise request.error("unreadable", "holds samples that are NaN or infinite")
     if peak > _PLAUSIBLE_PEAK:
         native = native / np.float32(peak)
+    return native, rate
+
+
+def _resample(request: _Request, native: Waveform, rate: int) -> Waveform:
     if rate != SAMPLING_RATE:
         native = soxr.resample(native, rate, SAMPLING_RATE, quality="HQ")
     if not len(native):

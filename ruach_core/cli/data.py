@@ -1,0 +1,39 @@
+"""`ruach data`: look at a corpus, prepare it, split it.
+
+A subcommand's module is imported when it runs, not for `ruach data --help`.
+"""
+
+from __future__ import annotations
+
+import importlib
+
+import click
+
+_COMMANDS = {
+    "check": (
+        "ruach_core.cli.data_check:data_check",
+        "Say what is wrong with a corpus: audio, texts, splits.",
+    ),
+}
+"""Of each subcommand: where it is, and its summary."""
+
+
+class _LazyGroup(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module, _, attribute = _COMMANDS[cmd_name][0].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (_, summary) in _COMMANDS.items()])
+
+
+@click.group(cls=_LazyGroup)
+def data() -> None:
+    """Look at a corpus before training on it."""
