@@ -167,13 +167,22 @@ def fast_speech(
     """
     if budget.fast_tokens_per_second:
         return SpeechRate(budget.fast_tokens_per_second, "99 of 100 clips are slower")
-    rates = _speech_rates()
-    chars_per_second = rates.get(script, rates[ANY_SCRIPT])
+    chars_per_second = fast_chars_per_second(script)
     costliest = max(budget.tokens_per_char, tokens_per_char)
     return SpeechRate(
         chars_per_second * costliest,
         f"assumed: {chars_per_second:g} characters a second, {costliest:.2f} tokens each",
     )
+
+
+def fast_chars_per_second(script: str) -> float:
+    """Characters, spaces too, that fast speech has in a second (`tables/speech_rates.tsv`).
+
+    Args:
+        script: ISO 15924 code.
+    """
+    rates = _speech_rates()
+    return rates.get(script, rates[ANY_SCRIPT])
 
 
 def speaking_rate(n_tokens: int, duration_s: float) -> float:

@@ -1,0 +1,1 @@
+"""Says what is wrong with a corpus before anything is trained on it."""
