@@ -70,6 +70,7 @@ def render_review(review: TextReview, heading: ReviewHeading) -> str:
         # Marks that a reader made on another text must not come up on this one.
         key=hashlib.sha256(rows.encode("utf-8", "replace")).hexdigest()[:16],
         rows=rows,
+        style=(templates / "page.css").read_text(encoding="utf-8"),
         script=script,
         script_hash=f"sha256-{digest}",
     )
@@ -119,7 +120,7 @@ def _render_rule(number: int, rule: RuleSummary, lang: str) -> str:
 def _mark(text: str, tag: str, lang: str) -> str:
     if not text:
         return "<small>nothing</small>"
-    return f'<bdi class="text" lang="{escape(lang)}"><{tag}>{_show(text)}</{tag}></bdi>'
+    return f'<bdi class="text" lang="{escape(lang)}"><{tag}>{show_html(text)}</{tag}></bdi>'
 
 
 def _button(number: int, rule: str) -> str:
@@ -146,24 +147,29 @@ def _render_side(pieces: Sequence[Piece], tag: str) -> Iterator[str]:
     for piece in pieces:
         text = piece.before if tag == "del" else piece.after
         if not piece.is_changed:
-            yield _show(text, is_changed=False)
+            yield show_html(text, is_changed=False)
         elif piece.parts:
             yield f"<{tag}>{''.join(_render_parts(piece.parts, tag))}</{tag}>"
         elif text:
-            yield f'<{tag} class="whole">{_show(text)}</{tag}>'
+            yield f'<{tag} class="whole">{show_html(text)}</{tag}>'
 
 
 def _render_parts(parts: Sequence[Piece], tag: str) -> Iterator[str]:
     for part in parts:
         text = part.before if tag == "del" else part.after
         if not part.is_changed:
-            yield _show(text, is_changed=False)
+            yield show_html(text, is_changed=False)
         elif text:
-            yield f"<b>{_show(text)}</b>"
+            yield f"<b>{show_html(text)}</b>"
 
 
-def _show(text: str, *, is_changed: bool = True) -> str:
-    """Text as HTML; what can't be seen as its number, with its name to point at."""
+def show_html(text: str, *, is_changed: bool = True) -> str:
+    """Text as HTML; what can't be seen as its number, with its name to point at.
+
+    Args:
+        text: any text; it is escaped.
+        is_changed: show spaces by a sign, too.
+    """
     shown = []
     for part, name in split_visible(text):
         if name:
