@@ -164,7 +164,8 @@ def _lines(report: AuditReport) -> Iterator[str]:
     about = [report.info.title, report.info.license and f"licence {report.info.license}"]
     if any(about):
         yield ", ".join(part for part in about if part)
-    yield "; ".join(f"{name} {n} clips, {hours:.2f} h" for name, (n, hours) in report.splits.items())
+    sizes = report.splits.items()
+    yield "; ".join(f"{name} {n} clips, {hours:.2f} h" for name, (n, hours) in sizes)
     for histogram in report.histograms:
         yield (
             f"  {histogram.title}: median {histogram.median:.1f}, "

@@ -169,6 +169,8 @@ _LIMITS = (
         lambda m: "the second channel is the first one upside down",
     ),
 )  # fmt: skip
+_N_OF_CHANNELS = 3
+"""The last so many limits are on the channels."""
 
 _BY_REASON = {
     "missing": MISSING,
@@ -204,13 +206,12 @@ class AudioRules:
             self._first[rate] = cite(utterance, f"{rate} Hz")
         if measures.duration_s < MIN_CLIP_S:
             self._book.add(_TOO_SHORT, cite(utterance, f"{measures.duration_s:.3f} s"))
-        if measures.peak_db < SILENCE_DBFS:
+        # What is left of two channels that cancel each other says nothing of the recording.
+        limits = _LIMITS[-_N_OF_CHANNELS:] if measures.is_opposite else _LIMITS
+        if measures.peak_db < SILENCE_DBFS and not measures.is_opposite:
             detail = f"highest sample at {measures.peak_db:.0f} dBFS"
-            # Nothing else can be said of silence, but that two channels may have made it.
             self._book.add(_SILENT, cite(utterance, detail))
-            limits = _LIMITS[-1:]
-        else:
-            limits = _LIMITS
+            return
         for limit in limits:
             excess = limit.excess(measures)
             if not math.isnan(excess) and excess > 0:

@@ -137,8 +137,7 @@ def estimate_snr(frames: Decibels) -> float:
     heard = frames[frames > _DIGITAL_SILENCE_DB]
     if len(heard) < 10:
         return float("nan")
-    noise, peak = np.quantile(heard, (_NOISE_SHARE, _PEAK_SHARE))
-    return float(peak - noise)
+    return float(np.quantile(heard, _PEAK_SHARE)) - float(np.quantile(heard, _NOISE_SHARE))
 
 
 def _count_channels(path: Path) -> int:
@@ -241,5 +240,3 @@ def _digest(wave: Waveform) -> int:
         return 0
     content = pcm[sounding[0] : sounding[-1] + 1].tobytes()
     return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "big") or 1
-
-

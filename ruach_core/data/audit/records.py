@@ -24,13 +24,14 @@ _MAX_TEXT = 600
 RECORD = np.dtype(
     [
         ("line", "<u8"), ("audio", "<u8"), ("sentence", "<u8"), ("speaker", "<u8"),
-        ("path", "<u8"), ("folded", "<u8"), ("duration_s", "<f4"), ("level_db", "<f4"), ("snr_db", "<f4"),
+        ("path", "<u8"), ("folded", "<u8"),
+        ("duration_s", "<f4"), ("level_db", "<f4"), ("snr_db", "<f4"),
         ("n_chars", "<u4"), ("n_tokens", "<u4"), ("split", "u1"), ("is_usable", "?"),
     ]
 )  # fmt: skip
 """One clip. `audio`, `sentence`, `speaker`, `path` and `folded` (the path without its case) are
-64-bit digests, 0 for none; `line` is where its line begins; `is_usable` says whether its audio could be measured. Levels and durations
-are NaN where they aren't known."""
+64-bit digests, 0 for none; `line` is where its line begins; `is_usable` says whether its audio
+could be measured. Levels and durations are NaN where they aren't known."""
 
 Records = npt.NDArray[Any]
 

@@ -128,7 +128,9 @@ class Relations:
         )  # fmt: skip
         for column, check, severity, title, remedy in kinds:
             digests = np.asarray(records[column])
-            n, parts, examples = 0, [], []
+            n = 0
+            parts: list[str] = []
+            examples: list[Example] = []
             for a, b in ((0, 1), (0, 2), (1, 2)):
                 mine = np.flatnonzero((records["split"] == b) & (digests != _UNNAMED))
                 others = np.flatnonzero((records["split"] == a) & (digests != _UNNAMED))
@@ -151,18 +153,18 @@ class Relations:
         unnamed = np.flatnonzero(speakers == _UNNAMED)
         if len(unnamed):
             is_all = len(unnamed) == len(records)
-            examples = () if is_all else self._cite(records, unnamed[:N_EXAMPLES], ["no speaker"] * 5)
+            some = unnamed[: 0 if is_all else N_EXAMPLES]
             yield AuditFinding(
                 "no-speakers" if is_all else "unnamed-speakers", "info" if is_all else "warning",
                 f"clips that name no speaker: {len(unnamed)} of {len(records)}",
                 "add a column speaker if it is known: splits can then keep speakers apart",
-                len(unnamed), examples,
+                len(unnamed), self._cite(records, some, ["names no speaker"] * len(some)),
             )  # fmt: skip
         values, counts = np.unique(speakers[speakers != _UNNAMED], return_counts=True)
         if len(values) > 1 and counts.max() > _DOMINANT_SPEAKER * len(records):
             yield AuditFinding(
                 "one-speaker-dominates", "info",
-                f"one of {len(values)} speakers says {counts.max() / len(records):.0%} of the clips",
+                f"one of {len(values)} speakers says {counts.max() / len(records):.0%} of it all",
                 "expect worse results for other voices; more speakers help more than more hours",
                 int(counts.max()),
                 self._cite(

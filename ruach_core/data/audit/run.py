@@ -10,7 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,8 +32,11 @@ if TYPE_CHECKING:
     from ruach_core.plugins import Plugins
 
 AUDIO_SUFFIXES = frozenset(
-    ".wav .flac .mp3 .ogg .oga .opus .m4a .aac .webm .mp4 .wma .amr .aiff .aif .caf .au".split()
-)
+    (
+        ".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".m4a", ".aac", ".webm", ".wma", ".amr",
+        ".aiff", ".aif", ".caf", ".au",
+    )
+)  # fmt: skip
 _IN_FLIGHT = 32
 _MAX_THREADS = 8
 _MAX_CHARS = 20_000
@@ -84,7 +87,7 @@ def audit_corpus(
         script = manifest.script if manifest else ANY_SCRIPT
         relations = Relations(store, fast_chars_per_second(script))
         is_usable = np.asarray(records["is_usable"])
-        hours = {
+        hours: dict[str, tuple[int, float]] = {
             split: _split_size(records, is_usable & (records["split"] == code))
             for code, split in enumerate(SPLITS)
             if split in splits
@@ -124,6 +127,7 @@ class _Audit:
         self._book = CaseBook()
         self._audio = AudioRules(self._book)
         self._texts = TextRules(self._book, plugins.lang or "", plugins.manifest)
+        self._set_aside: set[int] = set()
         self.n_rows = 0
 
     def run(self, rows: Iterator[Utterance | SetAside]) -> Iterator[None]:
@@ -136,6 +140,7 @@ class _Audit:
                 self.n_rows += 1
                 if isinstance(row, SetAside):
                     self._audio.add_set_aside(row)
+                    self._set_aside.add(_digest(PurePath(row.utterance_id).name))
                     yield
                     continue
                 waiting.append((row, pool.submit(_measure, row)))
@@ -156,7 +161,9 @@ class _Audit:
         for folder, _, names in os.walk(source):
             for name in sorted(names):
                 path = Path(folder, name)
-                if path.suffix.lower() in AUDIO_SUFFIXES and not _holds(named, _path_digest(path)):
+                if path.suffix.lower() not in AUDIO_SUFFIXES or _digest(name) in self._set_aside:
+                    continue
+                if not _holds(named, _path_digest(path)):
                     shown = path.relative_to(source).as_posix()
                     self._book.add(UNLISTED, Example(shown, "", "no row names it", str(path)))
 
@@ -171,7 +178,7 @@ class _Audit:
         reference = self._normalizer.normalize(text, purpose="target")
         sentence = self._normalizer.normalize(text, purpose="score").strip()
         n_tokens = len(self._tokenizer.encode(reference)) if self._tokenizer else 0
-        self._texts.add(utterance, reference, n_tokens)
+        self._texts.add(utterance, reference, sentence, n_tokens)
         result = future.result()
         if isinstance(result, AudioError):
             self._audio.add_error(utterance, result)
@@ -190,7 +197,7 @@ class _Audit:
             duration_s=duration_s,
             level_db=level,
             snr_db=snr,
-            n_chars=len(reference.strip()),
+            n_chars=len(reference.strip()) if sentence else 0,
             n_tokens=n_tokens,
             split=SPLITS.index(utterance.split),
             is_usable=not isinstance(result, AudioError),

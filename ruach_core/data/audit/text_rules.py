@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -171,12 +172,13 @@ class TextRules:
         self._first: dict[str, Example] = {}
         self._forms = {"NFC": _Forms(), "NFD": _Forms(), "neither": _Forms()}
 
-    def add(self, utterance: Utterance, reference: str, n_tokens: int) -> None:
+    def add(self, utterance: Utterance, reference: str, sentence: str, n_tokens: int) -> None:
         """Judge one text.
 
         Args:
             utterance: with the text as its source wrote it.
             reference: the text's `target` form.
+            sentence: its `score` form.
             n_tokens: its tokens; 0 where they aren't known.
         """
         self._n_texts += 1
@@ -188,7 +190,7 @@ class TextRules:
             return
         self._add_patterns(utterance, text)
         self._add_form(utterance, text)
-        if not reference.strip():
+        if not reference.strip() or not sentence.strip():
             self._book.add(NOTHING_LEFT, cite(utterance, excerpt(text)))
             return
         if n_tokens > MAX_NEW_TOKENS:
@@ -208,15 +210,15 @@ class TextRules:
         rarer = min(self._forms["NFC"].n, self._forms["NFD"].n)
         if not rarer and not self._forms["neither"].n:
             return
-        counts = {form: forms.n for form, forms in self._forms.items()}
+        n_texts = {form: forms.n for form, forms in self._forms.items()}
         minority = sorted(self._forms.values(), key=lambda forms: forms.n)
         yield AuditFinding(
             "mixed-unicode-forms", "info",
-            f"accents are written in two ways: composed (NFC) in {counts['NFC']} texts, decomposed "
-            f"(NFD) in {counts['NFD']}, both in one text in {counts['neither']}",
+            f"accents are written in two ways: composed (NFC) in {n_texts['NFC']} texts, "
+            f"decomposed (NFD) in {n_texts['NFD']}, both in one text in {n_texts['neither']}",
             "none for Ruach, whose normaliser settles it; other software may take the two for "
             "different letters",
-            rarer + counts["neither"],
+            rarer + n_texts["neither"],
             tuple([example for forms in minority for example in forms.examples][:N_EXAMPLES]),
         )  # fmt: skip
 
@@ -245,7 +247,7 @@ class TextRules:
 
     def _add_words(self, utterance: Utterance, text: str, words: list[str]) -> None:
         run = 1
-        for before, word in zip(words, words[1:], strict=False):
+        for before, word in itertools.pairwise(words):
             run = run + 1 if word == before else 1
             if run == _REPEATS:
                 self._book.add(_REPEATED, cite(utterance, excerpt(text, around=word)))
