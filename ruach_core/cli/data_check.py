@@ -28,7 +28,7 @@ _COLORS = {"error": "red", "warning": "yellow", "info": "blue"}
 _HEADING = ("SEVERITY", "CHECK", "NUMBER")
 _N_SHOWN = 3
 _MAX_COUNTED = 100_000
-"""Rows that are counted before the audit, for the progress bar; beyond, it has no end."""
+"""Rows that are counted before the audit, for the progress bar."""
 
 
 @click.command("check", short_help="Say what is wrong with a corpus: audio, texts, splits.")
@@ -120,14 +120,12 @@ def _audit(
         return audit_corpus(source, plugins, normalizer=normalizer, tokenizer=tokenizer)
     n_rows = _count_rows(source, plugins)
     with click.progressbar(
-        length=n_rows or _MAX_COUNTED, label="checking", file=sys.stderr, show_pos=True,
-        update_min_steps=20,
+        length=n_rows, label="checking", file=sys.stderr, show_pos=True, update_min_steps=20
     ) as bar:  # fmt: skip
 
         def show(n_done: int) -> None:
-            if n_done >= (bar.length or 0):
-                # More than were counted: the end moves on.
-                bar.length = n_done + (0 if n_done == n_rows else 1_000)
+            # Beyond what was counted, the end moves on.
+            bar.length = max(bar.length or 0, n_done)
             bar.update(1)
 
         return audit_corpus(

@@ -23,12 +23,15 @@ _SPEECH_RANGE_DB = 30.0
 """Frames this far below the loudest ones count as pauses."""
 _DIGITAL_SILENCE_DB = -100.0
 """Below the noise of 16 bits: a program wrote these frames, no microphone."""
+_NO_SOUND_DB = -200.0
 _NOISE_SHARE, _PEAK_SHARE = 0.10, 0.95
 _CLIP_TOLERANCE = 2e-4
 _CLIP_RUN = 3
 _LEAST_CLIPPED_PEAK = 0.05
 _DEAD_DB = -80.0
 _OPPOSITE = -0.8
+_MAX_COMPARED = 8_000_000
+"""Samples of all channels together, so that memory stays bounded."""
 _N_FFT = 1024
 _N_SPECTRA = 48
 _FLOOR = 1e-20
@@ -88,10 +91,14 @@ def measure(utterance: Utterance) -> AudioMeasures:
         max_duration_s=MAX_CLIP_S,
     )
     n_channels = _count_channels(utterance.audio)
-    is_dead, is_opposite = _compare_channels(utterance, rate) if n_channels > 1 else (False, False)
+    is_dead, is_opposite = (
+        _compare_channels(utterance, rate, n_channels) if n_channels > 1 else (False, False)
+    )
     offset = float(wave.mean(dtype=np.float64))
     centered = wave - np.float32(offset)
     frames = _frame_levels(centered, rate)
+    # Zeros that a program wrote, which an offset would lift out of silence.
+    frames[_frame_levels(wave, rate) < _DIGITAL_SILENCE_DB] = _NO_SOUND_DB
     loud = float(np.quantile(frames, _PEAK_SHARE))
     is_speech = frames > max(loud - _SPEECH_RANGE_DB, _DIGITAL_SILENCE_DB)
     spoken = np.flatnonzero(is_speech)
@@ -152,13 +159,13 @@ def _count_channels(path: Path) -> int:
         return 1
 
 
-def _compare_channels(utterance: Utterance, rate: int) -> tuple[bool, bool]:
+def _compare_channels(utterance: Utterance, rate: int, n_channels: int) -> tuple[bool, bool]:
     """Whether a channel is dead, and whether two cancel each other."""
     first = round((utterance.start_s or 0.0) * rate)
     try:
         samples, _ = soundfile.read(
             utterance.audio,
-            frames=round(MAX_CLIP_S * rate),
+            frames=min(round(MAX_CLIP_S * rate), _MAX_COMPARED // n_channels),
             start=first,
             dtype="float32",
             always_2d=True,
@@ -166,7 +173,7 @@ def _compare_channels(utterance: Utterance, rate: int) -> tuple[bool, bool]:
     except (RuntimeError, OSError, ValueError, TypeError):
         return False, False
     centered = samples - samples.mean(axis=0)
-    powers = np.mean(np.square(centered), axis=0, dtype=np.float64)
+    powers = np.asarray(np.square(centered).mean(axis=0), np.float64)
     levels = 10 * np.log10(powers + _FLOOR)
     is_dead = bool(levels.min() < _DEAD_DB < levels.max() - 20)
     product = float(np.mean(centered[:, 0] * centered[:, 1], dtype=np.float64))
@@ -184,7 +191,7 @@ def _frame_levels(wave: Waveform, rate: int) -> Decibels:
 
 
 def _mean_level(frames: Decibels) -> float:
-    return _decibels(float(np.mean(10 ** (frames / 10)))) if len(frames) else -200.0
+    return _decibels(float(np.mean(10 ** (frames / 10)))) if len(frames) else _NO_SOUND_DB
 
 
 def _decibels(power: float) -> float:

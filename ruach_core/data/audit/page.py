@@ -10,6 +10,7 @@ import base64
 import hashlib
 import io
 from collections.abc import Iterator
+from functools import partial
 from html import escape
 from importlib.resources import files
 from pathlib import Path
@@ -32,6 +33,7 @@ from ruach_core.types import SAMPLING_RATE
 _MAX_PLAYERS = 60
 _MAX_PLAYED_S = 15.0
 _WIDTH, _HEIGHT, _BASE = 340, 120, 100
+_show = partial(show_html, is_changed=False)
 _LABELS = {"error": "errors", "warning": "warnings", "info": "for information"}
 
 
@@ -43,9 +45,9 @@ def render_audit(report: AuditReport) -> str:
     players = _Players(report.lang)
     shared = files("ruach_core.text") / "templates" / "page.css"
     return Template((templates / "audit.html").read_text(encoding="utf-8")).substitute(
-        title=f"{show_html(Path(report.source).name or report.source)}: what to mend",
+        title=f"{_show(Path(report.source).name or report.source)}: what to mend",
         about=_about(report),
-        notes="\n".join(f'<p class="note">{show_html(note)}</p>' for note in report.notes),
+        notes="\n".join(f'<p class="note">{_show(note)}</p>' for note in report.notes),
         filters="\n".join(_filters(report)),
         histograms="\n".join(_draw(histogram) for histogram in report.histograms),
         rows="\n".join(_row(finding, players) for finding in report.findings)
@@ -58,13 +60,13 @@ def render_audit(report: AuditReport) -> str:
 
 def _about(report: AuditReport) -> str:
     parts = [
-        f"{report.n_rows:,} rows of {show_html(report.source)} ({escape(report.loader)})",
+        f"{report.n_rows:,} rows of {_show(report.source)} ({escape(report.loader)})",
         f"{report.n_usable:,} usable clips, {report.hours:.2f} h",
         f"{report.n_speakers:,} speakers",
     ]
     parts += [f"{name} {n:,} clips, {hours:.2f} h" for name, (n, hours) in report.splits.items()]
-    parts += [show_html(text) for text in (report.info.title, report.info.license) if text]
-    parts += [f"language {escape(report.lang)}", f"normaliser {show_html(report.normalizer)}"]
+    parts += [_show(text) for text in (report.info.title, report.info.license) if text]
+    parts += [f"language {escape(report.lang)}", f"normaliser {_show(report.normalizer)}"]
     return " · ".join(parts)
 
 
@@ -95,19 +97,19 @@ def _row(finding: AuditFinding, players: _Players) -> str:
         f'<td data-key="{rank}"><span class="{finding.severity}">{finding.severity}</span></td>'
         f'<td data-key="{escape(finding.check)}"><code>{escape(finding.check)}</code></td>'
         f'<td class="number" data-key="{finding.n}">{finding.n:,}</td>'
-        f'<td data-key="{escape(finding.message)}"><p>{show_html(finding.message)}</p>'
-        f'<p class="soft">→ {show_html(finding.remedy)}</p>{details}</td></tr>'
+        f'<td data-key="{escape(finding.message)}"><p>{_show(finding.message)}</p>'
+        f'<p class="soft">→ {_show(finding.remedy)}</p>{details}</td></tr>'
     )
 
 
 def _example(example: Example, players: _Players) -> str:
-    where = show_html(example.row or example.id)
+    where = _show(example.row or example.id)
     if example.row and example.id != example.row:
-        where += f"<br><small>{show_html(example.id)}</small>"
+        where += f"<br><small>{_show(example.id)}</small>"
     lang = escape(players.lang)
     return (
-        f'<tr><td class="where">{where}</td><td>{show_html(example.detail)}</td>'
-        f'<td class="text" lang="{lang}" dir="auto">{show_html(example.transcript)}</td>'
+        f'<tr><td class="where">{where}</td><td>{_show(example.detail)}</td>'
+        f'<td class="text" lang="{lang}" dir="auto">{_show(example.transcript)}</td>'
         f"<td>{players.render(example)}</td></tr>"
     )
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ruach_core.blame import split_source
 from ruach_core.data.audio import AudioError
 from ruach_core.data.audit.audio_rules import UNLISTED, AudioRules
 from ruach_core.data.audit.casebook import CaseBook, sort_findings
@@ -81,7 +82,7 @@ def audit_corpus(
                 on_progress(n_done)
         if not audit.n_rows:
             raise DataError(f"{source}: has no rows; nothing to check")
-        audit.find_unlisted(source)
+        audit.find_unlisted(split_source(source)[1])
         records = store.records()
         manifest = plugins.manifest
         script = manifest.script if manifest else ANY_SCRIPT
