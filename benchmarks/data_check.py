@@ -89,20 +89,22 @@ def main() -> None:
         whole = Path(name) / "whole"
         synthesise(whole, arguments.clips, arguments.seconds, arguments.format)
         rows = []
+        if not arguments.json:
+            print("clips    hours   wall s  processor s  ms a clip  peak MiB")
         for share in SHARES:
             n_clips = arguments.clips // share
-            part = keep(Path(name) / f"part{share}", n_clips, whole)
-            rows.append(check(part, arguments.lang))
+            rows.append(
+                row := check(keep(Path(name) / f"part{share}", n_clips, whole), arguments.lang)
+            )
+            if not arguments.json:
+                each = 1000 * row["processor_s"] / row["n_clips"]
+                print(
+                    f"{row['n_clips']:<8} {row['hours']:<7.2f} {row['wall_s']:<7.1f} "
+                    f"{row['processor_s']:<12.1f} {each:<10.2f} {row['peak_mib']:.0f}",
+                    flush=True,
+                )
     if arguments.json:
         print(json.dumps({"n_processors": len(os.sched_getaffinity(0)), "rows": rows}))
-        return
-    print("clips    hours   wall s  processor s  ms a clip  peak MiB")
-    for row in rows:
-        each = 1000 * row["processor_s"] / row["n_clips"]
-        print(
-            f"{row['n_clips']:<8} {row['hours']:<7.2f} {row['wall_s']:<7.1f} "
-            f"{row['processor_s']:<12.1f} {each:<10.2f} {row['peak_mib']:.0f}"
-        )
 
 
 if __name__ == "__main__":

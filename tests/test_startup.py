@@ -58,7 +58,14 @@ def site(tmp_path):
 
 @pytest.mark.parametrize(
     "arguments",
-    [("langs", "list"), ("langs", "list", "--json"), ("--help",), ("--version",), ("langs", "-h")],
+    [
+        ("langs", "list"),
+        ("langs", "list", "--json"),
+        ("--help",),
+        ("--version",),
+        ("langs", "-h"),
+        ("data", "-h"),
+    ],
 )
 def test_light_commands_load_nothing_heavy_and_no_pack(site, arguments):
     loaded = loaded_modules(site, *arguments)

@@ -87,7 +87,7 @@ def test_hostile_rows_are_findings(ruach, pack, corpus):
         ("../../etc/passwd", "abc", "s"),
         ("/etc/passwd", "abc", "s"),
         ("audio/1.wav", "abc", "s"),
-        ("audio/\ud800.wav".encode("utf-8", "replace").decode(), "a" * 500_000, "s"),
+        ("audio/none.wav", "a" * 100_000, "s"),
         ("audio", "\x00\x07", "s"),
     ]
     done = ruach("data", "check", corpus(*rows), "--lang", "qta", "--json")

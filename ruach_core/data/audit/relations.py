@@ -138,9 +138,10 @@ class Relations:
                 if not len(shared):
                     continue
                 n += len(shared)
+                n_different = len(np.unique(digests[shared]))
                 parts.append(
-                    f"{len(shared)} {SPLITS[b]} clips {title.format(a=SPLITS[a])} "
-                    f"({len(np.unique(digests[shared]))} {column}s)"
+                    f"{SPLITS[b]} clips {title.format(a=SPLITS[a])}: {len(shared)} of {len(mine)} "
+                    f"({n_different} {column}{'s' if n_different > 1 else ''})"
                 )
                 some = shared[: N_EXAMPLES if not examples else 2]
                 firsts = np.array([others[digests[others] == digests[i]][0] for i in some])

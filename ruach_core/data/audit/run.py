@@ -43,6 +43,8 @@ _MAX_THREADS = 8
 _MAX_CHARS = 20_000
 """Of a text; what is longer is another thing than a clip's transcript."""
 _N_BINS = 40
+_REACH = 4.0
+"""Interquartile ranges beyond the quartiles that a histogram shows; its last bins have the rest."""
 
 OnProgress = Callable[[int], None]
 """Told how many rows are done."""
@@ -186,8 +188,8 @@ class _Audit:
             duration_s, level, snr, audio = header_duration_s(utterance), math.nan, math.nan, 0
         else:
             self._audio.add_measures(utterance, result)
-            duration_s, level, snr = result.duration_s, result.level_db, result.snr_db
-            audio = result.digest
+            duration_s, snr, audio = result.duration_s, result.snr_db, result.digest
+            level = result.level_db if audio else math.nan
         self._store.add(
             line=self._store.write_line(utterance),
             audio=audio,
@@ -251,7 +253,9 @@ def _histograms(records: Records) -> Iterator[Histogram]:
         if not len(known):
             continue
         # A few outliers must not squeeze all others into one bin.
-        low, high = np.quantile(known, (0.001, 0.999))
+        least, low, high, most = np.quantile(known, (0, 0.25, 0.75, 1))
+        reach = _REACH * max(float(high - low), step)
+        low, high = max(least, low - reach), min(most, high + reach)
         first = math.floor(low / step)
         width = max(1, math.ceil((math.floor(high / step) + 1 - first) / _N_BINS))
         n_bins = math.ceil((math.floor(high / step) + 1 - first) / width)
