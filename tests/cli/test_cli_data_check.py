@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 
 import numpy as np
 import pytest
@@ -80,6 +81,16 @@ def test_a_wrong_argument_is_one_line(ruach, pack, corpus, arguments, message):
     done = ruach("data", "check", *(corpus() if a == "CORPUS" else a for a in arguments))
     assert done.status == 1
     assert message in done.error_line
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_a_pipe_is_not_waited_for(ruach, pack, corpus, tmp_path):
+    os.mkfifo(tmp_path / "corpus/audio/pipe.wav")
+    os.mkfifo(tmp_path / "corpus/audio/other.wav")
+    arguments = (corpus(("audio/pipe.wav", "abc", "s")), "--lang", "qta", "--json")
+    page = str(tmp_path / "page.html")
+    about = json.loads(ruach("data", "check", *arguments, "--html", page).output)
+    assert [finding["check"] for finding in about["findings"]] == ["missing-audio"]
 
 
 def test_hostile_rows_are_findings(ruach, pack, corpus):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import csv
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -396,3 +397,21 @@ def test_a_single_defect_is_found_and_nothing_else(check, tmp_path, clean, plugi
     found = {finding.check: finding.n for finding in audit(plugins, corpus.folder).findings}
     assert found.pop(check) >= 1
     assert found.keys() <= ALSO.get(check, set())
+
+
+@pytest.mark.parametrize("check", DEFECTS)
+def test_each_check_is_documented(check):
+    page = Path(__file__).parents[2] / "docs" / "data-check.md"
+    assert f"`{check}`" in page.read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_a_real_corpus_has_no_error():
+    shared = Path(__file__).parents[2] / "shared" / "data"
+    folder = Path(os.environ.get("RUACH_TEST_DATA", shared)) / "mboshi"
+    if not folder.is_dir():
+        pytest.skip("no Mboshi corpus: set RUACH_TEST_DATA to the folder that has mboshi/")
+    pytest.importorskip("ruach_lang_mdw")
+    report = audit(Plugins.load("mdw"), folder)
+    assert report.n_usable == report.n_rows == 920
+    assert report.n_errors == 0

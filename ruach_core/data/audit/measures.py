@@ -128,6 +128,9 @@ def header_duration_s(utterance: Utterance) -> float:
     if utterance.end_s is not None:
         return utterance.end_s - start_s
     try:
+        # To open a pipe would wait for its writer for ever.
+        if not utterance.audio.is_file():
+            return float("nan")
         return float(soundfile.info(str(utterance.audio)).duration) - start_s
     except (RuntimeError, OSError, ValueError, TypeError):
         return float("nan")

@@ -166,7 +166,7 @@ class _Audit:
                 path = Path(folder, name)
                 if path.suffix.lower() not in AUDIO_SUFFIXES or _digest(name) in self._set_aside:
                     continue
-                if not _holds(named, _path_digest(path)):
+                if path.is_file() and not _holds(named, _path_digest(path)):
                     shown = path.relative_to(source).as_posix()
                     self._book.add(UNLISTED, Example(shown, "", "no row names it", str(path)))
 
