@@ -176,10 +176,11 @@ class Relations:
 
     def _rates(self, records: Records) -> Iterator[AuditFinding]:
         timed = np.flatnonzero(records["is_usable"] & (records["n_chars"] > 0))
-        rates = records["n_chars"][timed] / records["duration_s"][timed]
+        n_chars = records["n_chars"][timed].astype(np.float32)
+        durations = records["duration_s"][timed]
+        rates = n_chars / durations
         # Half a second more, since the shortest clips' rates say little.
-        settled = records["n_chars"][timed] / (records["duration_s"][timed] + 0.5)
-        is_impossible = settled > _IMPOSSIBLE * self.fast_chars_per_second
+        is_impossible = n_chars / (durations + 0.5) > _IMPOSSIBLE * self.fast_chars_per_second
         yield from self._list_rates(
             records, timed, rates, is_impossible, "text-cannot-fit", "error",
             f"texts that can't be said in their clips (over "
@@ -205,7 +206,7 @@ class Relations:
         )  # fmt: skip
 
     def _list_rates(
-        self, records: Records, timed: Indices, rates: npt.NDArray[np.float64],
+        self, records: Records, timed: Indices, rates: npt.NDArray[np.float32],
         mask: npt.NDArray[np.bool_], check: str, severity: Severity, title: str, remedy: str,
     ) -> Iterator[AuditFinding]:  # fmt: skip
         cases = np.flatnonzero(mask)
@@ -262,12 +263,12 @@ def _find_copies(digests: Digests) -> tuple[Indices, Indices]:
     """For each clip whose digest an earlier one has: the first that has it, and the clip."""
     order = np.argsort(digests, kind="stable")
     ordered = digests[order]
-    starts = np.flatnonzero(np.diff(ordered, prepend=ordered[:1] ^ np.uint64(1)) != 0)
-    group = np.cumsum(np.bincount(starts, minlength=len(ordered))) - 1
-    firsts = order[starts[group]]
-    is_copy = (firsts != order) & (ordered != _UNNAMED)
-    by_place = np.argsort(order[is_copy])
-    return firsts[is_copy][by_place], order[is_copy][by_place]
+    again = np.flatnonzero((ordered[1:] == ordered[:-1]) & (ordered[1:] != _UNNAMED)) + 1
+    # Copies of one clip lie side by side; between those of two there is a first one at least.
+    is_second = np.diff(again, prepend=-1) != 1
+    firsts = order[again[is_second] - 1][np.cumsum(is_second) - 1]
+    by_place = np.argsort(order[again])
+    return firsts[by_place], order[again][by_place]
 
 
 def _splits(records: Records) -> Iterator[AuditFinding]:
