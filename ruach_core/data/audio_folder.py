@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from pathlib import Path, PureWindowsPath
 
 from ruach_core.text.unicode import normalize_form
+
+_MAX_FOLDERS = 10_000
+"""Folders of which it is remembered whether they lead outside."""
 
 
 class AudioFolder:
@@ -14,24 +19,51 @@ class AudioFolder:
     def __init__(self, path: Path) -> None:
         """`path` is the folder that every name is relative to."""
         self.path = path
+        self._text = str(path)
         self._real = os.path.realpath(path)
         self._listings: dict[Path, dict[str, str]] = {}
+        self._inside: dict[str, bool] = {}
 
     def find(self, name: str) -> Path | None:
         """The file, existing or not; None where it is outside the folder.
 
         Raises:
-            OSError: the file system can't tell.
+            OSError: the file system can't tell, or could have no file of this name.
         """
+        try:
+            return self._find_plain(name) or self._find(name)
+        except ValueError as error:
+            raise OSError(errno.EINVAL, f"not the name of a file ({error})") from error
+
+    def _find_plain(self, name: str) -> Path | None:
+        """What one look at the file system tells: a file that is no link, or an absent one."""
+        relative = os.path.normpath(name)
+        if relative.startswith(("/", "..")) or name[1:2] == ":":
+            return None
+        try:
+            is_sure = not stat.S_ISLNK(os.lstat(f"{self._text}{os.sep}{relative}").st_mode)
+        except (FileNotFoundError, NotADirectoryError):
+            is_sure = name.isascii() and "\\" not in name
+        is_sure = is_sure and self._is_inside(relative.rpartition(os.sep)[0])
+        return self.path / relative if is_sure else None
+
+    def _is_inside(self, folder: str) -> bool:
+        if folder not in self._inside:
+            if len(self._inside) >= _MAX_FOLDERS:
+                self._inside.clear()
+            self._inside[folder] = self._holds(os.path.realpath(self.path / folder))
+        return self._inside[folder]
+
+    def _holds(self, real: str) -> bool:
+        return (real + os.sep).startswith(self._real.rstrip(os.sep) + os.sep)
+
+    def _find(self, name: str) -> Path | None:
         path = self._match(name)
         if path is None and "\\" in name:
             path = self._match(name.replace("\\", "/"))
         path = path or self.path / os.path.normpath(name.replace("\\", "/"))
         is_absolute = Path(name).is_absolute() or PureWindowsPath(name).is_absolute()
-        real = os.path.realpath(path)
-        if is_absolute or not (real + os.sep).startswith(self._real.rstrip(os.sep) + os.sep):
-            return None
-        return path
+        return path if not is_absolute and self._holds(os.path.realpath(path)) else None
 
     def _match(self, name: str) -> Path | None:
         """The existing file of this name in whatever Unicode form the disk has it."""

@@ -31,6 +31,11 @@ _SUFFIXES = frozenset(
 )  # fmt: skip
 
 
+def is_audio_name(name: str) -> bool:
+    """Whether a file's name ends as audio's does."""
+    return PurePosixPath(name).suffix.lower() in _SUFFIXES
+
+
 class AudioCache:
     """The extracted files of one archive; a changed archive gets a folder of its own."""
 

@@ -1,4 +1,4 @@
-"""Tables of clips (`metadata.csv`, `.tsv`), read lazily and row by row.
+"""Tables of clips (`metadata.csv`, `.tsv`, `.jsonl`), read lazily and row by row.
 
 A row that can't be read costs that row alone: a stray quotation mark, say, must not swallow the
 rows after it. Rows are numbered as a text editor does, the header being row 1.
@@ -11,42 +11,49 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
 
+from ruach_core.data.extraction import is_audio_name
+from ruach_core.data.json_table import read_json_rows
+from ruach_core.data.table_rows import (
+    MAX_CELL,
+    MAX_LINE,
+    OVERLONG,
+    BadRow,
+    Lines,
+    TableRow,
+    check_encoding,
+    find_fault,
+    open_lines,
+    wanted_columns_error,
+)
 from ruach_core.errors import DataError
 
-_MAX_LINE = 1_000_000
-"""Characters; a line beyond this isn't a line of a table of clips."""
+__all__ = ["BadRow", "TableRow", "has_field", "read_columns", "read_table"]
+
+JSON_SUFFIXES = (".jsonl", ".ndjson")
 _MAX_LINES_OF_ROW = 20
 """A quoted transcript may hold line breaks, but not more than this."""
-_SURROGATE = re.compile("[\ud800-\udfff]")
-_LOOKS_LIKE_AUDIO = re.compile(r"\.(wav|flac|mp3|ogg|opus|oga|m4a|mp4|aac|webm|wma|aiff?)$", re.I)
-
-
-@dataclass(frozen=True, slots=True)
-class TableRow:
-    """One row: its number in the file, and its cells by field; absent cells are missing."""
-
-    number: int
-    cells: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class BadRow:
-    """A row that can't be used, and why; `is_encoding` where its bytes aren't text."""
-
-    number: int
-    detail: str
-    is_encoding: bool = False
+_DELIMITERS = ",;\t|"
+_BARE_QUOTES = "\t|"
+"""Corpora separated by these leave quotation marks bare; spreadsheets quote whole cells."""
+_QUOTED = re.compile(r'"(?:[^"]|"")*"')
+_INVISIBLE = "\ufeff\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+"""Byte order and direction marks, which editors of right-to-left text leave round a name."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
-    """How a table's lines become cells: the delimiter, the number of columns, their fields."""
+    """How a table's lines become cells: the delimiter, the columns, which field has which."""
 
     delimiter: str
-    n_columns: int
+    columns: Sequence[str]
     position: Mapping[str, int]
+    others: Sequence[tuple[str, int]]
+
+    @property
+    def n_columns(self) -> int:
+        """How many cells a whole row has."""
+        return len(self.columns)
 
     def parse(self, text: str) -> list[str]:
         """The cells of one row.
@@ -62,23 +69,21 @@ class _Layout:
             cells = self.parse(line)
         except csv.Error:
             return False
-        return len(cells) == self.n_columns and bool(
-            _LOOKS_LIKE_AUDIO.search(cells[self.position[key]].strip())
-        )
+        return len(cells) == self.n_columns and is_audio_name(cells[self.position[key]].strip())
 
 
 def read_table(
     path: Path, *, fields: Mapping[str, Sequence[str]], required: Collection[str], name: str = ""
 ) -> Iterator[TableRow | BadRow]:
-    """The rows of a table with a header, lazily.
+    """The rows of a table with a header, or with one JSON object a line, lazily.
 
     Columns are found by name, in any order and case; the first of a field's names that the header
     has wins. Text is UTF-8 (a byte order mark is dropped) or UTF-16 with a byte order mark. Cells
-    are separated by commas, semicolons or tabs: whichever makes the header hold the required
+    are separated by commas, semicolons, tabs or bars: whichever makes the header hold the required
     columns, the file name's own kind first.
 
     Args:
-        path: the table.
+        path: the table; one that ends in `.jsonl` or `.ndjson` is read as JSON.
         fields: for each field, the column names that it may have, lower case, best first. The
             first field must be the one with the audio file's name.
         required: the fields that must be there.
@@ -88,79 +93,99 @@ def read_table(
         DataError: the table can't be read as a whole, lacks a required column, or most of its
             rows aren't valid UTF-8.
     """
-    name = name or str(path)
-    try:
-        encoding = _find_encoding(path, name)
-        errors = "surrogateescape" if encoding == "utf-8-sig" else "strict"
-        with path.open(encoding=encoding, errors=errors) as file:
-            lines = _Lines(file, name)
-            layout = _read_header(lines, path, fields, required)
-            yield from _read_rows(lines, layout, fields, required)
-    except UnicodeDecodeError as error:
-        raise DataError(f"{name}: not {error.encoding} text; save it as UTF-8") from error
-    except OSError as error:
-        raise DataError(f"{name}: can't be read: {error.strerror or error}") from error
+    needed = tuple(field for field in fields if field in required)
+    with open_lines(path, name or str(path)) as lines:
+        if path.suffix.lower() in JSON_SUFFIXES:
+            rows = read_json_rows(lines, fields, needed)
+        else:
+            rows = _read_rows(lines, _read_header(lines, path, fields, needed), fields, needed)
+        yield from check_encoding(rows, lines.name)
 
 
-class _Lines:
-    """Lines of a text file with their numbers; lines can be given back."""
+def has_field(
+    path: Path,
+    field: str,
+    *,
+    fields: Mapping[str, Sequence[str]],
+    required: Collection[str],
+    name: str = "",
+) -> bool:
+    """Whether the header, or the first JSON object, has a column for the field.
 
-    def __init__(self, file: TextIO, name: str) -> None:
-        self._file = file
-        self._given_back: list[str] = []
-        self.name = name
-        self.number = 0
-
-    def next(self) -> str:
-        """The next line with its line break; empty at the end."""
-        line = self._given_back.pop() if self._given_back else self._file.readline(_MAX_LINE)
-        if len(line) >= _MAX_LINE:
-            raise DataError(
-                f"{self.name} row {self.number + 1}: over {_MAX_LINE} characters without a line "
-                "break; this isn't a table of clips"
-            )
-        self.number += bool(line)
-        return line
-
-    def give_back(self, lines: Sequence[str]) -> None:
-        """Let these lines, the last ones that were taken, be taken again."""
-        self._given_back.extend(reversed(lines))
-        self.number -= len(lines)
+    Raises:
+        DataError: as `read_table`.
+    """
+    needed = tuple(field for field in fields if field in required)
+    with open_lines(path, name or str(path)) as lines:
+        if path.suffix.lower() not in JSON_SUFFIXES:
+            return field in _read_header(lines, path, fields, needed).position
+        rows = read_json_rows(lines, fields, needed)
+        first = next((row for row in rows if isinstance(row, TableRow)), None)
+        return first is not None and field in first.cells
 
 
-def _find_encoding(path: Path, name: str) -> str:
-    with path.open("rb") as file:
-        start = file.read(4)
-    if start[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return "utf-16"
-    if b"\0" in start:
-        raise DataError(f"{name}: not a text file, or UTF-16 without a mark; save it as UTF-8")
-    return "utf-8-sig"
+def read_columns(
+    path: Path, *, columns: Sequence[str], n_required: int, delimiter: str, name: str = ""
+) -> Iterator[TableRow | BadRow]:
+    """The rows of a table without a header, lazily; quotation marks are part of the text.
+
+    Args:
+        path: the table, UTF-8 or UTF-16 with a byte order mark.
+        columns: the fields in the order in which the table has them.
+        n_required: how many of them, from the first, a row must have.
+        delimiter: what stands between cells.
+        name: how messages call the table; its path by default.
+
+    Raises:
+        DataError: the table can't be read as a whole, or most of its rows aren't valid UTF-8.
+    """
+    with open_lines(path, name or str(path)) as lines:
+        rows = _read_bare_rows(lines, columns, n_required, delimiter)
+        yield from check_encoding(rows, lines.name)
+
+
+def _read_bare_rows(
+    lines: Lines, columns: Sequence[str], n_required: int, delimiter: str
+) -> Iterator[TableRow | BadRow]:
+    while line := lines.next_filled():
+        number = lines.number
+        cells = line.rstrip("\n").split(delimiter)
+        if fault := find_fault(line, number) or _find_long_cell(line, cells, number):
+            yield fault
+        elif not n_required <= len(cells) <= len(columns):
+            wanted = f"{len(columns)} columns separated by {delimiter!r}"
+            yield BadRow(number, f"{len(cells)} cells for {wanted}")
+        else:
+            yield TableRow(number, dict(zip(columns, cells, strict=False)))
 
 
 def _parse(text: str, delimiter: str) -> list[str]:
     text = text.rstrip("\n")
-    if delimiter != "\t":
+    if '"' not in text:
+        return text.split(delimiter)
+    if delimiter not in _BARE_QUOTES:
         return next(csv.reader([text], delimiter=delimiter, strict=True), [])
-    # Tab-separated corpora leave quotation marks bare; spreadsheets quote whole cells.
     return [
-        cell[1:-1].replace('""', '"') if re.fullmatch(r'"(?:[^"]|"")*"', cell) else cell
-        for cell in text.split("\t")
+        cell[1:-1].replace('""', '"') if _QUOTED.fullmatch(cell) else cell
+        for cell in text.split(delimiter)
     ]
 
 
 def _read_header(
-    lines: _Lines, path: Path, fields: Mapping[str, Sequence[str]], required: Collection[str]
+    lines: Lines, path: Path, fields: Mapping[str, Sequence[str]], required: Sequence[str]
 ) -> _Layout:
-    header = lines.next()
-    while header and not header.strip():
-        header = lines.next()
+    header = lines.next_filled()
     if not header:
         raise DataError(f"{lines.name}: the table is empty; its first row names the columns")
+    if header is OVERLONG:
+        raise DataError(
+            f"{lines.name} row {lines.number}: over {MAX_LINE} characters without a line break; "
+            "this isn't a table of clips"
+        )
     found: list[str] = []
-    for delimiter in "\t,;" if path.suffix.lower() == ".tsv" else ",;\t":
+    for delimiter in "\t,;|" if path.suffix.lower() == ".tsv" else ",;\t|":
         try:
-            columns = [column.strip() for column in _parse(header, delimiter)]
+            columns = [_clean_name(column) for column in _parse(header, delimiter)]
         except csv.Error:
             continue
         lowered = [column.lower() for column in columns]
@@ -170,72 +195,70 @@ def _read_header(
             if (name := next((name for name in names if name in lowered), None)) is not None
         }
         if all(field in position for field in required):
-            return _Layout(delimiter, len(columns), position)
+            taken = set(position.values())
+            others = {c: i for i, c in reversed([*enumerate(columns)]) if c and i not in taken}
+            return _Layout(delimiter, columns, position, list(others.items())[::-1])
         found = max(found, columns, key=len)
-    wanted = " and ".join(fields[field][0] for field in fields if field in required)
-    shown = ", ".join(ascii(c) if _SURROGATE.search(c) or "\0" in c else c[:40] for c in found[:20])
-    raise DataError(
-        f"{lines.name} row {lines.number}: needs the columns {wanted}; found {shown or 'none'}"
-    )
+    raise wanted_columns_error(lines.name, lines.number, fields, required, found)
+
+
+def _clean_name(column: str) -> str:
+    return column.strip().strip(_INVISIBLE).strip()
 
 
 def _read_rows(
-    lines: _Lines,
-    layout: _Layout,
-    fields: Mapping[str, Sequence[str]],
-    required: Collection[str],
+    lines: Lines, layout: _Layout, fields: Mapping[str, Sequence[str]], required: Sequence[str]
 ) -> Iterator[TableRow | BadRow]:
-    n_good = n_encoding = first_encoding = 0
     key = next(iter(fields))
-    while line := lines.next():
-        if not line.strip():
-            continue
-        number = lines.number
-        row = _read_row(line, lines, layout, key, required)
-        if isinstance(row, BadRow):
-            if row.is_encoding:
-                n_encoding += 1
-                first_encoding = first_encoding or number
-        else:
-            n_good += 1
-        yield row
-    if n_encoding > n_good:
-        raise DataError(
-            f"{lines.name} row {first_encoding}: not UTF-8, like {n_encoding} of "
-            f"{n_encoding + n_good} rows; save the table as UTF-8"
-        )
+    while line := lines.next_filled():
+        yield _read_row(line, lines, layout, key, required)
 
 
 def _read_row(
-    line: str, lines: _Lines, layout: _Layout, key: str, required: Collection[str]
+    line: str, lines: Lines, layout: _Layout, key: str, required: Sequence[str]
 ) -> TableRow | BadRow:
     """One row that starts with `line`; takes the lines that an open quotation mark needs."""
     number = lines.number
+    if line is OVERLONG:
+        return find_fault(line, number) or BadRow(number, "")
     cells, problem = _take_row(line, lines, layout, key)
-    text = "".join(cells)
-    if bad := _SURROGATE.search(line if problem else text):
-        byte = ord(bad.group()) - 0xDC00
-        return BadRow(number, f"not UTF-8 (byte 0x{byte:02x}); save the table as UTF-8", True)
+    fault = find_fault(line if problem else "".join(cells), number)
+    if fault and (fault.is_encoding or not problem):
+        return fault
     if problem:
         return BadRow(number, problem)
-    if "\0" in text:
-        return BadRow(number, "holds a NUL character")
-    if len(cells) > layout.n_columns:
-        if any(cell.strip() for cell in cells[layout.n_columns :]):
-            return BadRow(
-                number,
-                f"{len(cells)} cells for {layout.n_columns} columns; put quotation marks round "
-                f"text that holds {layout.delimiter!r}",
-            )
-        cells = cells[: layout.n_columns]
+    if fault := _find_long_cell(line, cells, number):
+        return fault
+    if len(cells) > layout.n_columns and any(cell.strip() for cell in cells[layout.n_columns :]):
+        return BadRow(
+            number,
+            f"{len(cells)} cells for {layout.n_columns} columns; put quotation marks round "
+            f"text that holds {layout.delimiter!r}",
+        )
     found = {field: cells[i] for field, i in layout.position.items() if i < len(cells)}
-    missing = [field for field in required if field not in found]
-    if missing:
-        return BadRow(number, f"{len(cells)} of {layout.n_columns} cells; lacks {missing[0]}")
-    return TableRow(number, found)
+    for field in required:
+        if field not in found:
+            detail = f"{len(cells)} of {layout.n_columns} cells; lacks {field}"
+            return BadRow(number, detail + _guess_separator(line, layout))
+    others = {c: cells[i] for c, i in layout.others if i < len(cells) and cells[i].strip()}
+    return TableRow(number, found, others)
 
 
-def _take_row(line: str, lines: _Lines, layout: _Layout, key: str) -> tuple[list[str], str]:
+def _find_long_cell(line: str, cells: Sequence[str], number: int) -> BadRow | None:
+    # The csv module itself refuses cells of rows that go over several lines.
+    if len(line) > MAX_CELL and max(map(len, cells)) > MAX_CELL:
+        return BadRow(number, f"a cell of over {MAX_CELL} characters; this isn't a transcript")
+    return None
+
+
+def _guess_separator(line: str, layout: _Layout) -> str:
+    for delimiter in _DELIMITERS:
+        if delimiter != layout.delimiter and line.count(delimiter) >= layout.n_columns - 1:
+            return f"; is it separated by {delimiter!r}, the header by {layout.delimiter!r}?"
+    return ""
+
+
+def _take_row(line: str, lines: Lines, layout: _Layout, key: str) -> tuple[list[str], str]:
     """A row's cells, or none and a problem; lines that turn out to be other rows are given back."""
     taken: list[str] = []
     problem = "a quotation mark opens and never closes"
@@ -243,6 +266,9 @@ def _take_row(line: str, lines: _Lines, layout: _Layout, key: str) -> tuple[list
         try:
             cells = layout.parse(line + "".join(taken))
         except csv.Error as error:
+            if "field limit" in str(error):
+                problem = f"a cell of over {MAX_CELL} characters; this isn't a transcript"
+                break
             if "unexpected end" not in str(error):
                 problem = f"a quotation mark is out of place ({error})"
                 break
@@ -254,7 +280,7 @@ def _take_row(line: str, lines: _Lines, layout: _Layout, key: str) -> tuple[list
         if not more:
             break
         taken.append(more)
-        if layout.is_row(more, key):
+        if more is OVERLONG or layout.is_row(more, key):
             break
     lines.give_back(taken)
     return [], problem

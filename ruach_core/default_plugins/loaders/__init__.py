@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ruach_core.default_plugins.loaders.fleurs import FleursLoader
 from ruach_core.default_plugins.loaders.folder import FolderLoader
 from ruach_core.default_plugins.loaders.kaldi import KaldiLoader
+from ruach_core.default_plugins.loaders.ljspeech import LJSpeechLoader
 from ruach_core.default_plugins.loaders.subtitles import SubtitleLoader
 from ruach_core.hookspecs import hookimpl
 from ruach_core.types import DatasetLoader
@@ -14,4 +16,6 @@ from ruach_core.types import DatasetLoader
 @hookimpl
 def ruach_dataset_loaders(lang: str) -> Sequence[DatasetLoader]:
     """Those that have the surest marks first; loose files, which may lie in any of them, last."""
-    return [KaldiLoader(), FolderLoader(), SubtitleLoader(lang)]
+    return [
+        KaldiLoader(), FleursLoader(), LJSpeechLoader(), FolderLoader(), SubtitleLoader(lang),
+    ]  # fmt: skip

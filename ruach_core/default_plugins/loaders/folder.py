@@ -1,44 +1,89 @@
-"""Core's own corpus layout: a folder of clips with a `metadata.csv` for each split."""
+"""Core's own corpus layout: a folder of clips with a metadata table, one for each split or for all.
+
+Hugging Face's `audiofolder` layout is among those that are read: `metadata.jsonl`, a table beside
+the folders of the splits, `dev`, `valid` and `val` for validation.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
 from ruach_core.data.audio_folder import AudioFolder
-from ruach_core.data.table import BadRow, TableRow, read_table
+from ruach_core.data.table import BadRow, TableRow, has_field, read_table
+from ruach_core.default_plugins.loaders.clip_rows import (
+    FIELDS,
+    REQUIRED,
+    FirstRows,
+    describe_segment,
+    find_audio,
+    read_attributes,
+    read_segment,
+)
+from ruach_core.default_plugins.loaders.corpus_info import read_info
 from ruach_core.errors import DataError
 from ruach_core.types import CorpusInfo, SetAside, Split, Utterance
 
 LAYOUT = (
     "DIR/train/metadata.csv and DIR/test/metadata.csv, or DIR/metadata.csv, "
-    "with columns file_name, transcription[, speaker]"
+    "with columns file_name, transcription[, speaker][, split]"
 )
-_TABLES = ("metadata.csv", "metadata.tsv")
-_FIELDS = {
-    "file": ("file_name", "filename", "file", "path", "audio", "audio_path", "wav"),
-    "transcript": ("transcription", "transcript", "sentence", "text"),
-    "speaker": ("speaker", "speaker_id", "client_id"),
-    "start": ("start_s",),
-    "end": ("end_s",),
-}
-_REQUIRED = ("file", "transcript")
+_TABLES = ("metadata.csv", "metadata.tsv", "metadata.jsonl")
 _FOLDERS: dict[Split, tuple[str, ...]] = {
     "train": ("train",),
     "validation": ("validation", "valid", "val", "dev"),
     "test": ("test",),
 }
+_SPLIT_OF_FOLDER = {name: split for split, names in _FOLDERS.items() for name in names}
+_SPLIT_OF: dict[str, Split] = {**_SPLIT_OF_FOLDER, "training": "train", "testing": "test"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """One metadata table and the clips' folder that it lies in.
+
+    Attributes:
+        path: the table.
+        source: what the user gave; ids and messages are relative to it.
+        split: whose table it is, or None where the rows themselves tell.
+        has_split_column: whether they tell by a column, and not by their audio's folder.
+    """
+
+    path: Path
+    source: Path
+    split: Split | None
+    has_split_column: bool = False
+
+    def rows(self) -> Iterator[TableRow | BadRow]:
+        """The table's rows, lazily."""
+        return read_table(self.path, fields=FIELDS, required=REQUIRED)
+
+    def split_of(self, row: TableRow) -> Split | None:
+        """The row's split, or None where it can't be told."""
+        if self.split is not None:
+            return self.split
+        if self.has_split_column:
+            return _SPLIT_OF.get(row.cells.get("split", "").strip().lower())
+        first, _, rest = os.path.normpath(row.cells["file"].strip()).partition("/")
+        return _SPLIT_OF_FOLDER.get(first, "train") if rest else "train"
 
 
 class FolderLoader:
-    """Reads DIR/{train,validation,test}/metadata.csv, or one DIR/metadata.csv, all of it train.
+    """Reads DIR/{train,validation,test}/metadata.csv, or one DIR/metadata.csv for all splits.
 
-    File names are relative to the table's folder and stay inside it. Optional columns `start_s`
-    and `end_s` pick a segment of a file, in seconds.
+    A single table says by a column `split`, or by the folder that a clip is in (`test/a.wav`), to
+    which split a row belongs; where it says neither, all is train. File names are relative to the
+    table's folder and stay inside it. Columns are found by the names that `clip_rows.FIELDS`
+    lists; all others come as `attributes`. Rows whose split can't be told come with train.
     """
 
     name = "folder"
+
+    def __init__(self) -> None:
+        self._splits: dict[tuple[Path, int, int], tuple[Split, ...]] = {}
 
     def detect(self, source: Path) -> bool:
         """Whether the folder, or the folder of a split in it, holds a metadata table."""
@@ -50,36 +95,57 @@ class FolderLoader:
             return False
 
     def splits(self, source: Path) -> Sequence[Split]:
-        """The splits that have a folder; train alone for a single table.
+        """The splits that have a folder, or rows in a single table; train alone at the least.
 
         Raises:
             DataError: the source isn't such a folder, or a split's folder has no table.
         """
-        return tuple(split for split in get_args(Split) if split in _find_tables(source))
+        tables = _find_tables(source)
+        brought = {table.split for table in tables}
+        if None in brought:
+            return self._find_splits(tables[0])
+        return tuple(split for split in get_args(Split) if split in brought)
 
     def info(self, source: Path) -> CorpusInfo:
-        """Nothing: the layout has no place for it."""
-        return CorpusInfo()
+        """What a `dataset.json` in the folder says."""
+        return read_info(source)
 
     def read(self, source: Path, split: Split) -> Iterator[Utterance | SetAside]:
         """The split's utterances in the table's order; see `DatasetLoader.read`."""
-        tables = _find_tables(source)
-        if split not in tables:
-            raise DataError(f"{source}: has no {split} split; expected {LAYOUT}")
-        return _read_split(source, tables[split], split)
+        for table in _find_tables(source):
+            if table.split in (split, None):
+                return _read_split(table, split)
+        raise DataError(f"{source}: has no {split} split; expected {LAYOUT}")
+
+    def _find_splits(self, table: _Table) -> tuple[Split, ...]:
+        """The splits of a single table, which is read until all three were seen, and once only."""
+        try:
+            state = table.path.stat()
+        except OSError as error:
+            raise DataError(f"{table.path}: can't be read: {error.strerror or error}") from error
+        key = (table.path, state.st_size, state.st_mtime_ns)
+        if key not in self._splits:
+            seen: set[Split] = set()
+            for row in table.rows():
+                found = table.split_of(row) if isinstance(row, TableRow) else None
+                seen.add(found or "train")
+                if len(seen) == len(get_args(Split)):
+                    break
+            in_order = tuple(split for split in get_args(Split) if split in seen)
+            self._splits = {key: in_order or ("train",)}
+        return self._splits[key]
 
 
 def _split_folders(source: Path) -> list[Path]:
-    names = {name for names in _FOLDERS.values() for name in names}
-    return [path for path in sorted(source.iterdir()) if path.is_dir() and path.name in names]
+    return [path for name in sorted(_SPLIT_OF_FOLDER) if (path := source / name).is_dir()]
 
 
 def _find_table(folder: Path) -> Path | None:
     return next((folder / name for name in _TABLES if (folder / name).is_file()), None)
 
 
-def _find_tables(source: Path) -> dict[Split, Path]:
-    """The metadata table of each split that the source brings."""
+def _find_tables(source: Path) -> list[_Table]:
+    """The metadata table of each split that the source brings, or the one that all share."""
     try:
         if not source.is_dir():
             problem = "is not a folder" if source.exists() else "no such folder"
@@ -88,7 +154,7 @@ def _find_tables(source: Path) -> dict[Split, Path]:
         with_table = {folder: table for folder in folders if (table := _find_table(folder))}
         if not with_table:
             if (table := _find_table(source)) is not None:
-                return {"train": table}
+                return [_find_shared(table, source, folders)]
             problem = "has no metadata.csv" if any(source.iterdir()) else "the folder is empty"
             raise DataError(f"{source}: {problem}; expected {LAYOUT}")
         for folder in folders:
@@ -96,74 +162,80 @@ def _find_tables(source: Path) -> dict[Split, Path]:
                 raise DataError(f"{folder}: has no metadata.csv; expected {LAYOUT}")
     except OSError as error:
         raise DataError(f"{source}: can't be read: {error.strerror or error}") from error
-    tables: dict[Split, Path] = {}
-    for split, names in _FOLDERS.items():
-        of_split = [folder for folder in folders if folder.name in names]
-        if len(of_split) > 1:
-            both = ", ".join(folder.name for folder in of_split)
+    by_split: dict[Split, Path] = {}
+    for folder, table in with_table.items():
+        split = _SPLIT_OF_FOLDER[folder.name]
+        if split in by_split:
+            both = f"{by_split[split].parent.name}, {folder.name}"
             raise DataError(f"{source}: {both} are all the {split} split; keep one")
-        if of_split:
-            tables[split] = with_table[of_split[0]]
-    return tables
+        by_split[split] = table
+    return [_Table(table, source, split) for split, table in by_split.items()]
 
 
-def _read_split(source: Path, table: Path, split: Split) -> Iterator[Utterance | SetAside]:
-    name = table.relative_to(source).as_posix()
-    folder = AudioFolder(table.parent)
-    first_row: dict[str, int] = {}
-    rows = read_table(table, fields=_FIELDS, required=_REQUIRED, name=str(table))
-    for row in rows:
+def _find_shared(table: Path, source: Path, folders: Sequence[Path]) -> _Table:
+    if has_field(table, "split", fields=FIELDS, required=REQUIRED):
+        return _Table(table, source, None, has_split_column=True)
+    return _Table(table, source, None if folders else "train")
+
+
+def _read_split(table: _Table, split: Split) -> Iterator[Utterance | SetAside]:
+    name = table.path.relative_to(table.source).as_posix()
+    reader = _RowReader(table, split)
+    for row in table.rows():
         where = f"{name} row {row.number}"
         if isinstance(row, BadRow):
-            yield SetAside(where, split, "bad-row", row.detail, where)
+            if split == (table.split or "train"):
+                yield SetAside(where, split, "bad-row", row.detail, where)
             continue
-        utterance = _read_utterance(row, split, source, folder, where)
-        if isinstance(utterance, Utterance):
-            earlier = first_row.setdefault(utterance.id, row.number)
-            if earlier != row.number:
-                utterance = SetAside(
-                    utterance.id, split, "bad-row", f"same file as in row {earlier}", where
-                )
-        yield utterance
+        row_split = table.split_of(row)
+        if row_split is None and split == "train":
+            said = row.cells.get("split", "").strip()[:40] or "nothing"
+            detail = f"its split is {said}, not train, validation or test"
+            yield SetAside(where, split, "bad-row", detail, where)
+        item = reader.read(row, where, is_wanted=row_split == split)
+        if item is not None:
+            yield item
 
 
-def _read_utterance(
-    row: TableRow, split: Split, source: Path, folder: AudioFolder, where: str
-) -> Utterance | SetAside:
-    name = row.cells["file"].strip()
-    if not name:
-        return SetAside(where, split, "bad-row", "names no audio file", where)
-    try:
-        start_s, end_s = _read_time(row, "start"), _read_time(row, "end")
-        if (start_s or 0.0) < 0 or (end_s is not None and end_s <= (start_s or 0.0)):
-            raise ValueError(f"segment from {start_s} to {end_s}")
-    except ValueError as error:
-        return SetAside(name, split, "bad-row", f"start_s, end_s: {error}", where)
-    try:
-        audio = folder.find(name)
-    except OSError as error:
-        return SetAside(name, split, "unreadable", f"{error.strerror or error}", where)
-    if audio is None:
-        detail = f"not inside {folder.path.name}; file names are relative to the table's folder"
-        return SetAside(name, split, "outside-folder", detail, where)
-    segment = "" if start_s is None and end_s is None else f"#{start_s or 0:g}-{end_s or 'end'}"
-    return Utterance(
-        id=audio.relative_to(source).as_posix() + segment,
-        audio=audio,
-        transcript=row.cells["transcript"],
-        split=split,
-        speaker_id=row.cells.get("speaker", "").strip() or None,
-        start_s=start_s,
-        end_s=end_s,
-        row=where,
-    )
+class _RowReader:
+    """Makes utterances of rows, each clip once."""
 
+    def __init__(self, table: _Table, split: Split) -> None:
+        self._source = table.source
+        self._split: Split = split
+        self._folder = AudioFolder(table.path.parent)
+        self._first_rows = FirstRows(table.path)
 
-def _read_time(row: TableRow, field: str) -> float | None:
-    cell = row.cells.get(field, "").strip()
-    if not cell:
-        return None
-    seconds = float(cell)
-    if not 0 <= seconds < float("inf"):
-        raise ValueError(f"{cell} is not a time in seconds")
-    return seconds
+    def read(self, row: TableRow, where: str, *, is_wanted: bool) -> Utterance | SetAside | None:
+        """The row's utterance, or why there is none; None for a row of another split.
+
+        Those rows are remembered too: a clip belongs to the split that names it first.
+        """
+        split, name, earlier = self._split, row.cells["file"].strip(), None
+        problem = "" if name else "names no audio file"
+        try:
+            start_s, end_s = read_segment(row)
+        except ValueError as error:
+            problem = problem or str(error)
+        if not problem:
+            segment = describe_segment(start_s, end_s)
+            earlier = self._first_rows.find(name, segment, row.number)
+            problem = "" if earlier is None else f"same file as in row {earlier}"
+        if not is_wanted:
+            return None
+        if problem:
+            return SetAside(name or where, split, "bad-row", problem, where)
+        audio = find_audio(name, self._folder, split, where)
+        if isinstance(audio, SetAside):
+            return audio
+        return Utterance(
+            id=audio.relative_to(self._source).as_posix() + segment,
+            audio=audio,
+            transcript=row.cells["transcript"],
+            split=split,
+            speaker_id=row.cells.get("speaker", "").strip() or None,
+            start_s=start_s,
+            end_s=end_s,
+            row=where,
+            attributes={**row.others, **read_attributes(row)},
+        )
