@@ -41,8 +41,8 @@ def iter_members(archive: Path) -> Iterator[tuple[str, int, BinaryIO]]:
             ) as members:
                 while (member := members.next()) is not None:
                     # These are for those who go back to a member, and only grow.
-                    members.members.clear()
-                    members.pax_headers.clear()
+                    for kept in ("members", "pax_headers"):
+                        getattr(members, kept).clear()
                     # The parts of a sparse file need not be in order.
                     if member.isreg() and not member.issparse():
                         unpacked.is_in_member = True

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from ruach_core.default_plugins.loaders.folder import FolderLoader
 from ruach_core.errors import DataError
-from ruach_core.types import DatasetLoader, SetAside, Utterance
+from ruach_core.types import CorpusInfo, DatasetLoader, SetAside, Utterance
 
 LOADER = FolderLoader()
 
@@ -184,3 +186,196 @@ def test_missing_column_lists_those_found(tmp_path):
     message = problem(tmp_path)
     assert f"{tmp_path / 'train' / 'metadata.csv'} row 1" in message
     assert "found file_name, words" in message
+
+
+def utterances(source, split="train"):
+    return [row for row in read(source, split) if isinstance(row, Utterance)]
+
+
+def test_jsonl_as_audiofolder_has_it(tmp_path):
+    folder = tmp_path / "train"
+    folder.mkdir()
+    lines = [
+        '{"file_name": "a.wav", "text": "ሰላም", "age": 31, "native": true, "note": null}',
+        '{"file_name": "b.wav", "text": "two", "audio": {"path": "x.wav", "bytes": null}}',
+    ]
+    (folder / "metadata.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    assert LOADER.detect(tmp_path)
+    first, second = utterances(tmp_path)
+    assert (first.id, first.transcript) == ("train/a.wav", "ሰላም")
+    assert first.attributes == {"age": "31", "native": "true"}
+    assert second.attributes == {"audio": "x.wav"}
+    assert second.row == "train/metadata.jsonl row 2"
+
+
+def test_other_columns_are_kept(tmp_path):
+    table(
+        tmp_path, "a.wav,one,s1,f,,2.5", "b.wav,two,s2,m,x,",
+        header="file_name,text,speaker,Gender,note,duration",
+    )  # fmt: skip
+    first, second = utterances(tmp_path)
+    assert first.attributes == {"Gender": "f", "duration": "2.5"}
+    assert second.attributes == {"Gender": "m", "note": "x"}
+    assert (first.start_s, first.end_s) == (None, None)
+
+
+def test_second_best_names_of_a_field_are_kept_too(tmp_path):
+    table(tmp_path, "a.wav,said,printed,/x", header="file_name,sentence,text,path")
+    (utterance,) = utterances(tmp_path)
+    assert (utterance.transcript, utterance.audio.name) == ("said", "a.wav")
+    assert utterance.attributes == {"text": "printed", "path": "/x"}
+
+
+@pytest.mark.parametrize(
+    ("header", "cells", "expected"),
+    [
+        ("start_s,end_s", "1,2.5", (1.0, 2.5)),
+        ("start,end", "0,2.5", (0.0, 2.5)),
+        ("offset,duration", "1.5,2", (1.5, 3.5)),
+        ("start,end,duration", "1,2,9", (1.0, 2.0)),
+        ("start,duration", "1,", (1.0, None)),
+        ("end", "2", (None, 2.0)),
+        ("duration", "2", (None, None)),
+    ],
+)
+def test_names_of_segment_columns(tmp_path, header, cells, expected):
+    table(tmp_path, f"a.wav,x,{cells}", header=f"file_name,text,{header}")
+    (utterance,) = utterances(tmp_path)
+    assert (utterance.start_s, utterance.end_s) == expected
+
+
+@pytest.mark.parametrize("cells", ["nan,2", "-1,2", "inf,", "0:01,2", "2,2", "1,-0.5", "1e400,"])
+def test_times_that_are_none(tmp_path, cells):
+    table(tmp_path, f"a.wav,x,{cells}", header="file_name,text,start,end")
+    (row,) = read(tmp_path)
+    assert row.reason == "bad-row"
+    assert row.row == "metadata.csv row 2"
+
+
+def test_ids_of_long_recordings_differ_by_a_millisecond(tmp_path):
+    table(
+        tmp_path, "a.wav,x,123456.781,123457", "a.wav,y,123456.782,123457",
+        header="file_name,text,start,end",
+    )  # fmt: skip
+    assert len({utterance.id for utterance in utterances(tmp_path)}) == 2
+
+
+def test_split_column_of_one_table(tmp_path):
+    table(
+        tmp_path, "a.wav,one,train", "b.wav,two,Dev", "c.wav,three,TEST", "d.wav,four, training ",
+        "e.wav,five,other", "f.wav,six,", "g.wav", "a.wav,again,test", "h.wav,val,valid",
+        header="file_name,text,split",
+    )  # fmt: skip
+    loader = FolderLoader()
+    assert loader.splits(tmp_path) == ("train", "validation", "test")
+    assert [u.audio.name for u in utterances(tmp_path)] == ["a.wav", "d.wav"]
+    assert [u.audio.name for u in utterances(tmp_path, "validation")] == ["b.wav", "h.wav"]
+    assert [u.audio.name for u in utterances(tmp_path, "test")] == ["c.wav"]
+    details = [row.detail for row in read(tmp_path) if isinstance(row, SetAside)]
+    assert details[0] == "its split is other, not train, validation or test"
+    assert details[1].startswith("its split is nothing")
+    assert "lacks transcript" in details[2]
+    # Nothing is told twice, and a clip is in the split that names it first.
+    assert not [row for row in read(tmp_path, "validation") if isinstance(row, SetAside)]
+    (again,) = [row for row in read(tmp_path, "test") if isinstance(row, SetAside)]
+    assert again.detail == "same file as in row 2"
+
+
+def test_splits_of_a_table_that_changes(tmp_path):
+    loader = FolderLoader()
+    table(tmp_path, "a.wav,one,train", header="file_name,text,split")
+    assert loader.splits(tmp_path) == ("train",)
+    table(tmp_path, "a.wav,one,train", "b.wav,two,test", header="file_name,text,split")
+    assert loader.splits(tmp_path) == ("train", "test")
+
+
+@pytest.mark.parametrize(
+    "rows", [["a.wav,x,test"], ["a.wav,x,test", "b.wav,x,nonsense"], ["a.wav,x,?"], []]
+)
+def test_no_row_of_a_shared_table_is_lost(tmp_path, rows):
+    table(tmp_path, *rows, header="file_name,text,split")
+    loader = FolderLoader()
+    n_read = sum(len(read(tmp_path, split)) for split in loader.splits(tmp_path))
+    assert n_read == len(rows)
+    assert loader.splits(tmp_path)
+
+
+def test_one_table_beside_the_folders_of_the_splits(tmp_path):
+    for name in ("train", "test"):
+        (tmp_path / name).mkdir()
+    table(tmp_path, "train/a.wav,one", "test/b.wav,two", "c.wav,three", "x/test/d.wav,four")
+    assert LOADER.splits(tmp_path) == ("train", "test")
+    assert [u.id for u in utterances(tmp_path, "test")] == ["test/b.wav"]
+    assert [u.id for u in utterances(tmp_path)] == ["train/a.wav", "c.wav", "x/test/d.wav"]
+
+
+def test_what_the_corpus_says_of_itself(tmp_path):
+    table(tmp_path, "a.wav,x")
+    assert LOADER.info(tmp_path) == CorpusInfo()
+    path = tmp_path / "dataset.json"
+    path.write_text('{"title": "Voices", "license": "CC0-1.0", "url": "", "n": 3}', "utf-8")
+    assert LOADER.info(tmp_path) == CorpusInfo("Voices", "CC0-1.0", None)
+    for content in (b"[1]", b"{", b"\xff\xfe", b"[" * 100_000, b'{"title": {"en": "x"}}', b""):
+        path.write_bytes(content)
+        assert LOADER.info(tmp_path) == CorpusInfo()
+
+
+def test_names_that_differ_in_case(tmp_path):
+    for name in ("a.wav", "A.wav"):
+        (tmp_path / name).touch()
+    table(tmp_path, "a.wav,one", "A.wav,two")
+    assert len(utterances(tmp_path)) == 2
+    # What a file system that ignores case looks like from here.
+    (tmp_path / "METADATA.CSV").hardlink_to(tmp_path / "metadata.csv")
+    assert [getattr(row, "detail", "ok") for row in read(tmp_path)] == [
+        "ok", "same file as in row 2",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["a\\u0000.wav", "\\ud800.wav", "a\\udcff.wav"])
+def test_names_that_no_file_can_have(tmp_path, name):
+    lines = [f'{{"file_name": "{name}", "text": "x"}}', '{"file_name": "b.wav", "text": "y"}']
+    (tmp_path / "metadata.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    refused, fine = read(tmp_path)
+    assert isinstance(refused, SetAside)
+    assert isinstance(fine, Utterance)
+
+
+def test_what_may_not_be_read(tmp_path, monkeypatch):
+    def refuse(*_args, **_kwargs):
+        raise PermissionError(13, "Permission denied")
+
+    folder = table(tmp_path / "train", "audio/a.wav,x")
+    with monkeypatch.context() as patch:
+        patch.setattr("ruach_core.data.audio_folder.os.lstat", refuse)
+        (row,) = read(tmp_path)
+        assert (row.reason, row.detail) == ("unreadable", "Permission denied")
+    with monkeypatch.context() as patch:
+        patch.setattr("pathlib.Path.open", refuse)
+        assert problem(tmp_path) == f"{folder}/metadata.csv: can't be read: Permission denied"
+    with monkeypatch.context() as patch:
+        patch.setattr("pathlib.Path.is_dir", refuse)
+        assert not LOADER.detect(tmp_path)
+        assert problem(tmp_path) == f"{tmp_path}: can't be read: Permission denied"
+
+
+def test_a_row_costs_one_look_at_the_file_system(tmp_path, monkeypatch):
+    folder = table(tmp_path, *(f"audio/{i}.wav,x" for i in range(50)))
+    (folder / "audio").mkdir()
+    for i in range(25):
+        (folder / f"audio/{i}.wav").touch()
+    looks = []
+    for name in ("lstat", "stat", "scandir", "readlink"):
+        real = getattr(os, name)
+        monkeypatch.setattr(os, name, lambda *a, real=real, **k: looks.append(a) or real(*a, **k))
+    assert len(utterances(tmp_path)) == 50
+    assert len(looks) < 50 + 40
+
+
+def test_right_to_left_text_and_marks(tmp_path):
+    (tmp_path / "שלום.wav").touch()
+    content = "\u200ffile_name\u200f,\u202atext\u202c\nשלום.wav,\u200f״אמר: ״שלום\u200f\n"
+    (tmp_path / "metadata.csv").write_text(content, encoding="utf-8")
+    (utterance,) = utterances(tmp_path)
+    assert utterance.audio.is_file()
+    assert utterance.transcript == "\u200f״אמר: ״שלום\u200f"

@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import csv
 import io
+import json
+import tracemalloc
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ruach_core.data.table import BadRow, TableRow, read_table
+from ruach_core.data.table import BadRow, TableRow, read_columns, read_table
 from ruach_core.errors import DataError
 
 FIELDS = {"file": ("file_name", "path", "audio"), "text": ("transcription", "sentence", "text")}
@@ -181,3 +183,169 @@ def test_any_bytes_give_rows_or_a_data_error(tmp_path, content):
     except DataError:
         return
     assert all(isinstance(row, TableRow | BadRow) for row in rows)
+
+
+@pytest.mark.parametrize("kind", ["quoted", "bare", "lines"])
+def test_a_field_of_10_megabytes_costs_its_row(tmp_path, kind):
+    long = {"quoted": '"' + "x" * 10_000_000 + '"', "bare": "y" * 10_000_000}
+    long["lines"] = '"' + ("z" * 400_000 + "\n") * 25 + '"'
+    content = f"path,text\na.wav,one\nb.wav,{long[kind]}\nc.wav,three\n"
+    rows = read(write(tmp_path, content))
+    assert pairs(rows) == [("a.wav", "one"), ("c.wav", "three")]
+    assert bad(rows)[0][0] == 3
+    assert "over 1" in bad(rows)[0][1]
+    assert rows[-1].number == content.count("\n")
+
+
+@pytest.mark.parametrize("name", ["metadata.csv", "metadata.tsv", "metadata.jsonl"])
+def test_a_cell_that_is_no_transcript(tmp_path, name):
+    cells = [("a.wav", "x" * 100_001), ("b.wav", "x" * 100_000)]
+    separator = "\t" if name.endswith("tsv") else ","
+    lines = [f"path{separator}text", *(separator.join(pair) for pair in cells)]
+    if name.endswith("jsonl"):
+        lines = [json.dumps({"path": path, "text": text}) for path, text in cells]
+    rows = read(write(tmp_path, "\n".join(lines), name))
+    assert [path for path, _ in pairs(rows)] == ["b.wav"]
+    assert "a cell of over 100000 characters" in bad(rows)[0][1]
+
+
+@pytest.mark.parametrize("separator", [";", "\t", "|"])
+def test_rows_with_another_separator_than_the_header(tmp_path, separator):
+    content = f"path,text\na.wav,one\nb.wav{separator}two\n"
+    rows = read(write(tmp_path, content))
+    assert pairs(rows) == [("a.wav", "one")]
+    assert f"is it separated by {separator!r}, the header by ','?" in bad(rows)[0][1]
+
+
+def test_bars_between_cells(tmp_path):
+    rows = read(write(tmp_path, 'audio_file|text\na.wav|"Yes", he said\n'.replace("_file", "")))
+    assert pairs(rows) == [("a.wav", '"Yes", he said')]
+
+
+def test_cells_that_no_field_took(tmp_path):
+    rows = read(write(tmp_path, "path,text,Age,,age,Age\na.wav,x,31,nameless,y,z\nb.wav,x, ,,\n"))
+    assert rows[0].others == {"Age": "31", "age": "y"}
+    assert rows[1].others == {}
+
+
+def test_jsonl_rows(tmp_path):
+    lines = [
+        '{"Path": "a.wav", "text": "one", "n": 1.50, "list": [1, "é"], "no": null, "yes": true}',
+        "", "[1]", "{", '{"path": "b.wav", "text": null}', "[" * 100_000, "9" * 5_000,
+        '{"path": {"path": "c.wav", "bytes": null}, "text": 7}', '{"path": "d.wav"}',
+        '{"path": "e.wav", "text": "\\ud800"}', '{"path": "e\\u0000.wav", "text": "x"}',
+        '{"path": "f.wav", "text": "x", "\\ud800": "y"}', '"' + "x" * 1_000_001 + '"',
+        '{"path": "g.wav", "text": "last"}',
+    ]  # fmt: skip
+    rows = read(write(tmp_path, "\ufeff" + "\r\n".join(lines), "metadata.jsonl"))
+    assert pairs(rows) == [("a.wav", "one"), ("c.wav", "7"), ("g.wav", "last")]
+    assert rows[0].others == {"n": "1.5", "list": '[1, "é"]', "yes": "true"}
+    assert [number for number, _ in bad(rows)] == [3, 4, 5, 6, 7, 9, 10, 11, 12, 13]
+    assert all("\n" not in detail and len(detail) < 200 for _, detail in bad(rows))
+
+
+def test_jsonl_without_the_columns(tmp_path):
+    with pytest.raises(DataError, match=r"row 1: needs the columns .*; found file, words"):
+        read(write(tmp_path, '{"file": 1, "words": 2}\n', "metadata.jsonl"))
+
+
+def test_jsonl_in_other_encodings(tmp_path):
+    line = '{"path": "a.wav", "text": "été"}\n'
+    assert pairs(read(write(tmp_path, line, "m.jsonl", "utf-16"))) == [("a.wav", "été")]
+    with pytest.raises(DataError, match="save the table as UTF-8"):
+        read(write(tmp_path, line, "m.jsonl", "latin-1"))
+
+
+def columns(path, **settings):
+    settings = {"columns": ("file", "text", "spoken"), "n_required": 2, "delimiter": "|"} | settings
+    return list(read_columns(path, **settings, name="t"))
+
+
+def test_table_without_a_header(tmp_path):
+    content = '\ufeffa|"Yes|yes\r\nb|two\r\n\r\nc\r\nd|a|b|c\r\ne|nu\0l|x\r\nf|"all"|"all"\r\n'
+    rows = columns(write(tmp_path, content))
+    good = [(r.number, dict(r.cells)) for r in rows if isinstance(r, TableRow)]
+    assert good == [
+        (1, {"file": "a", "text": '"Yes', "spoken": "yes"}),
+        (2, {"file": "b", "text": "two"}),
+        (7, {"file": "f", "text": '"all"', "spoken": '"all"'}),
+    ]
+    assert [number for number, _ in bad(rows)] == [4, 5, 6]
+    assert "4 cells for 3 columns" in bad(rows)[1][1]
+
+
+def test_table_without_a_header_in_other_encodings(tmp_path):
+    assert len(columns(write(tmp_path, "a|été\n", "m.csv", "utf-16"))) == 1
+    with pytest.raises(DataError, match="not UTF-8"):
+        columns(write(tmp_path, "a|été\n", "m.csv", "latin-1"))
+    with pytest.raises(DataError, match="without a mark"):
+        columns(write(tmp_path, "a|été\n", "m.csv", "utf-16-le"))
+
+
+def test_memory_does_not_grow_with_the_rows(tmp_path):
+    path = tmp_path / "metadata.csv"
+    with path.open("w", encoding="utf-8") as file:
+        file.write("path,text,age\n")
+        file.writelines(f'{i}.wav,"some text {i}",{i}\n' for i in range(10_000))
+    tracemalloc.start()
+    n_rows = sum(1 for _ in read_table(path, fields=FIELDS, required=("file", "text")))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert n_rows == 10_000
+    assert peak < 500_000
+
+
+NAME = st.text(st.characters(categories=("L", "N")), min_size=1, max_size=12)
+TEXT = st.text(
+    st.characters(exclude_characters="\0\n\r", exclude_categories=("Cs",)), max_size=30
+)
+
+
+@settings(
+    deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(rows=st.lists(st.tuples(NAME, TEXT, TEXT), max_size=6), data=st.data())
+@pytest.mark.parametrize("name", ["metadata.tsv", "metadata.jsonl", "bare.csv"])
+def test_whatever_is_written_is_read_back(tmp_path, name, rows, data):
+    delimiter = {"metadata.tsv": "\t", "bare.csv": "|"}.get(name, "")
+    if delimiter:
+        rows = [tuple(c.replace(delimiter, " ") for c in row) for row in rows]
+    if name == "metadata.tsv":
+        # A cell in quotation marks means what is between them.
+        rows = [tuple(c.replace('"', "'") for c in row) for row in rows]
+    mark = data.draw(st.sampled_from(["", "\ufeff"]))
+    lines = [delimiter.join(row) for row in rows]
+    if name == "metadata.tsv":
+        lines = ["path\ttext\tnote", *lines]
+    if name == "metadata.jsonl":
+        keys = ("path", "text", "note")
+        is_ascii = data.draw(st.booleans())
+        lines = [json.dumps(dict(zip(keys, r, strict=True)), ensure_ascii=is_ascii) for r in rows]
+    path = write(tmp_path, mark + "\n".join(lines), name)
+    if name == "bare.csv":
+        found = columns(path, n_required=3, columns=("file", "text", "note"))
+        assert [tuple(row.cells.values()) for row in found] == rows
+    else:
+        found = read(path)
+        assert pairs(found) == [row[:2] for row in rows]
+        assert [row.others.get("note", "") for row in found] == [
+            row[2] if row[2].strip() else "" for row in rows
+        ]
+
+
+@settings(
+    deadline=None, max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(content=st.one_of(st.binary(max_size=120), st.text('{}[]":,\\u0atexph\n', max_size=80)))
+@pytest.mark.parametrize("name", ["metadata.jsonl", "metadata.tsv", "bare.csv"])
+def test_any_content_of_other_tables_gives_rows_or_a_data_error(tmp_path, name, content):
+    raw = content if isinstance(content, bytes) else content.encode()
+    start = {"metadata.jsonl": b'{"path": "a", "text": "b"}\n', "metadata.tsv": b"path\ttext\n"}
+    path = write(tmp_path, start.get(name, b"") + raw, name)
+    try:
+        rows = columns(path) if name == "bare.csv" else read(path)
+    except DataError as error:
+        assert "\n" not in str(error)
+        return
+    assert all(isinstance(row, TableRow | BadRow) for row in rows)
+    assert [row.number for row in rows] == sorted({row.number for row in rows})
