@@ -7,6 +7,7 @@ rows after it. Rows are numbered as a text editor does, the header being row 1.
 from __future__ import annotations
 
 import csv
+import itertools
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -33,6 +34,8 @@ __all__ = ["BadRow", "TableRow", "has_field", "read_columns", "read_table"]
 JSON_SUFFIXES = (".jsonl", ".ndjson")
 _MAX_LINES_OF_ROW = 20
 """A quoted transcript may hold line breaks, but not more than this."""
+_MAX_OBJECTS = 100
+"""JSON objects in which a field is looked for; in some it may be null."""
 _DELIMITERS = ",;\t|"
 _BARE_QUOTES = "\t|"
 """Corpora separated by these leave quotation marks bare; spreadsheets quote whole cells."""
@@ -110,7 +113,7 @@ def has_field(
     required: Collection[str],
     name: str = "",
 ) -> bool:
-    """Whether the header, or the first JSON object, has a column for the field.
+    """Whether the header, or one of the first JSON objects, has a column for the field.
 
     Raises:
         DataError: as `read_table`.
@@ -119,9 +122,8 @@ def has_field(
     with open_lines(path, name or str(path)) as lines:
         if path.suffix.lower() not in JSON_SUFFIXES:
             return field in _read_header(lines, path, fields, needed).position
-        rows = read_json_rows(lines, fields, needed)
-        first = next((row for row in rows if isinstance(row, TableRow)), None)
-        return first is not None and field in first.cells
+        rows = itertools.islice(read_json_rows(lines, fields, needed), _MAX_OBJECTS)
+        return any(isinstance(row, TableRow) and field in row.cells for row in rows)
 
 
 def read_columns(

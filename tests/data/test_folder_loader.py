@@ -303,9 +303,10 @@ def test_no_row_of_a_shared_table_is_lost(tmp_path, rows):
 def test_one_table_beside_the_folders_of_the_splits(tmp_path):
     for name in ("train", "test"):
         (tmp_path / name).mkdir()
-    table(tmp_path, "train/a.wav,one", "test/b.wav,two", "c.wav,three", "x/test/d.wav,four")
+    table(tmp_path, "train/a.wav,one", "test/b.wav,two", "c.wav,three", "x/test/d.wav,four",
+        "./test\\e.wav,five")  # fmt: skip
     assert LOADER.splits(tmp_path) == ("train", "test")
-    assert [u.id for u in utterances(tmp_path, "test")] == ["test/b.wav"]
+    assert [u.id for u in utterances(tmp_path, "test")] == ["test/b.wav", "test/e.wav"]
     assert [u.id for u in utterances(tmp_path)] == ["train/a.wav", "c.wav", "x/test/d.wav"]
 
 
@@ -379,3 +380,12 @@ def test_right_to_left_text_and_marks(tmp_path):
     (utterance,) = utterances(tmp_path)
     assert utterance.audio.is_file()
     assert utterance.transcript == "\u200f״אמר: ״שלום\u200f"
+
+
+def test_split_of_json_rows_that_start_without(tmp_path):
+    lines = ['{"file_name": "a.wav", "text": "x", "split": null}', "{"]
+    lines += ['{"file_name": "b.wav", "text": "y", "split": "test"}']
+    (tmp_path / "metadata.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    assert LOADER.splits(tmp_path) == ("train", "test")
+    assert [u.id for u in utterances(tmp_path, "test")] == ["b.wav"]
+    assert not utterances(tmp_path)

@@ -67,7 +67,8 @@ class _Table:
             return self.split
         if self.has_split_column:
             return _SPLIT_OF.get(row.cells.get("split", "").strip().lower())
-        first, _, rest = os.path.normpath(row.cells["file"].strip()).partition("/")
+        name = row.cells["file"].strip().replace("\\", "/")
+        first, _, rest = os.path.normpath(name).partition("/")
         return _SPLIT_OF_FOLDER.get(first, "train") if rest else "train"
 
 
