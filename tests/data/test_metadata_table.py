@@ -162,7 +162,9 @@ CELL = st.text(
 ).filter(lambda text: text == text.strip("\n") and text.count("\n") < 5)
 
 
-@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(texts=st.lists(CELL, max_size=8))
 @pytest.mark.parametrize("delimiter", [",", ";"])
 def test_whatever_a_csv_writer_writes_is_read_back(tmp_path, delimiter, texts):
@@ -175,7 +177,9 @@ def test_whatever_a_csv_writer_writes_is_read_back(tmp_path, delimiter, texts):
     assert pairs(rows) == [(f"{i}.wav", text) for i, text in enumerate(texts)]
 
 
-@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(content=st.binary(max_size=200))
 def test_any_bytes_give_rows_or_a_data_error(tmp_path, content):
     try:
