@@ -43,6 +43,9 @@ def iter_members(archive: Path) -> Iterator[tuple[str, int, BinaryIO]]:
                     # These are for those who go back to a member, and only grow.
                     for kept in ("members", "pax_headers"):
                         getattr(members, kept).clear()
+                    if member.size < 0:
+                        raise _damaged(archive, f"a file of {member.size} bytes")
+                    unpacked.check_size(member.size)
                     # The parts of a sparse file need not be in order.
                     if member.isreg() and not member.issparse():
                         unpacked.is_in_member = True
@@ -74,14 +77,22 @@ class _Unpacked:
         except (EOFError, zlib.error, OSError) as error:
             raise _damaged(self._archive, str(error)) from error
         self._position += len(data)
-        if self._position > self._limit:
+        self.check_size(0)
+        if self.is_in_member and len(data) < n_bytes:
+            raise _damaged(self._archive, "it is cut off")
+        return data
+
+    def check_size(self, n_bytes: int) -> None:
+        """Refuse what unpacks to too much, once `n_bytes` more are read.
+
+        Raises:
+            DataError: it does.
+        """
+        if self._position + n_bytes > self._limit:
             raise DataError(
                 f"{self._archive}: unpacks to over {self._limit / 2**30:.1f} GiB, far more than "
                 "an archive of audio would; unpack it yourself if you trust it"
             )
-        if self.is_in_member and len(data) < n_bytes:
-            raise _damaged(self._archive, "it is cut off")
-        return data
 
     def seek(self, position: int) -> int:
         if position < self._position:

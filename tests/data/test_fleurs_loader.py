@@ -220,3 +220,9 @@ def test_it_streams(corpus):
     assert isinstance(next(rows), Utterance)
     with pytest.raises(DataError, match="not UTF-8"):
         assert all(isinstance(item, SetAside) for item in rows)
+
+
+def test_what_is_too_large_for_a_clip_is_missing(corpus, monkeypatch):
+    pack(corpus, ["train"])
+    monkeypatch.setattr("ruach_core.default_plugins.loaders.fleurs.MAX_FILE_BYTES", 100)
+    assert [u.audio.exists() for u in read(corpus)] == [False, False]

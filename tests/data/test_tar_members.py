@@ -84,9 +84,11 @@ def test_a_missing_or_foreign_file(archive, tmp_path):
             list(iter_members(path))
 
 
-def test_an_archive_that_unpacks_to_far_more_than_its_size(archive, monkeypatch):
+@pytest.mark.parametrize("is_one", [True, False])
+def test_an_archive_that_unpacks_to_far_more_than_its_size(archive, monkeypatch, is_one):
     monkeypatch.setattr(tar_members, "ALWAYS_ALLOWED_BYTES", 1_000_000)
-    path = archive(build([("a.wav", b"small"), ("bomb.wav", bytes(20_000_000))]))
+    bombs = [("bomb.wav", bytes(20_000_000))] if is_one else [("b.wav", bytes(900_000))] * 30
+    path = archive(build([("a.wav", b"small"), *bombs]))
     members = iter_members(path)
     assert next(members)[2].read() == b"small"
     with pytest.raises(DataError, match="unpacks to over"):
@@ -106,6 +108,18 @@ def test_a_header_as_large_as_memory(archive, kind):
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 5_000_000
+
+
+@pytest.mark.parametrize(
+    ("size", "message"),
+    [(b"\xff" * 12, "a file of -1 bytes"), (b"\x80" + b"\x7f" * 11, "unpacks to over 1.0 GiB")],
+)
+def test_a_file_of_a_size_that_none_has(archive, size, message):
+    header = bytearray(tarfile.TarInfo("a.wav").tobuf())
+    header[124:136] = size
+    header[148:156] = b"%06o\0 " % (sum(header[:148]) + 8 * 32 + sum(header[156:]))
+    with pytest.raises(DataError, match=message):
+        list(iter_members(archive(bytes(header) + bytes(1_024))))
 
 
 def test_headers_of_headers_by_the_thousand(archive):
