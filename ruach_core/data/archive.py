@@ -68,14 +68,18 @@ class ArchiveMember:
             self._source.damage = _describe(error)
             return None
 
-    def save(self, cache: AudioCache) -> Path | None:
+    def save(self, cache: AudioCache, name: str = "") -> Path | None:
         """Write the content to the cache; None where the archive breaks off within it.
+
+        Args:
+            cache: the archive's.
+            name: what it is called there; its name in the archive by default.
 
         Raises:
             DataError: the cache can't be written.
         """
         try:
-            return cache.put(self.name, self._file, self.n_bytes)
+            return cache.put(name or self.name, self._file, self.n_bytes)
         except _FAULTS as error:
             self._source.damage = _describe(error)
             return None

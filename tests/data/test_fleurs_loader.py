@@ -107,12 +107,25 @@ def test_an_archive_is_unpacked_as_far_as_it_is_asked_for(corpus, cache):
     assert len([path for path in cache.rglob("*") if path.is_file()]) == 1
 
 
-def test_a_damaged_archive_is_one_clear_error(corpus):
+def test_a_damaged_archive_gives_what_it_holds(corpus):
     pack(corpus, ["train"])
     path = corpus / "audio/train.tar.gz"
-    path.write_bytes(path.read_bytes()[:-2_000])
-    with pytest.raises(DataError, match=r"train\.tar\.gz: not a whole tar archive .* fetch it"):
+    path.write_bytes(path.read_bytes()[:-8_000])
+    first, second = read(corpus)
+    assert first.audio.is_file()
+    assert (second.reason, second.row) == ("unreadable", "train.tsv row 2")
+    assert "the archive is damaged" in second.detail
+    assert "fetch it again" in second.detail
+
+
+def test_what_is_no_archive_is_one_clear_error(corpus):
+    pack(corpus, ["train"])
+    (corpus / "audio/train.tar.gz").write_bytes(b"<html>not found</html>" * 100)
+    with pytest.raises(
+        DataError, match=r"train\.tar\.gz: not a \.tar or \.tar\.gz archive"
+    ) as caught:
         read(corpus)
+    assert "\n" not in str(caught.value)
 
 
 def test_what_an_archive_lacks_is_missing(corpus):
@@ -127,7 +140,7 @@ def test_names_in_an_archive_lead_nowhere(corpus, tmp_path, cache):
     outside = tmp_path / "outside.wav"
     outside.write_bytes(b"secret")
     with tarfile.open(corpus / "audio/train.tar.gz", "w:gz") as archive:
-        for name in ("../../1.wav", "/tmp/2.wav"):
+        for name in ("../../1.wav", "/tmp/2.wav", "x/y/4.wav"):
             member = tarfile.TarInfo(name)
             member.size = 5
             archive.addfile(member, io.BytesIO(b"sound"))
@@ -135,10 +148,12 @@ def test_names_in_an_archive_lead_nowhere(corpus, tmp_path, cache):
         link.type, link.linkname = tarfile.SYMTYPE, str(outside)
         archive.addfile(link)
     (corpus / "train.tsv").write_text(
-        "\n".join(row(name) for name in ("1", "2", "3", "../../outside", "/etc/passwd")), "utf-8"
+        "\n".join(row(name) for name in ("1", "2", "4", "3", "../../outside", "/etc/passwd")),
+        "utf-8",
     )
     found = read(corpus)
-    assert [u.audio.is_file() for u in found] == [True, True, False, False, False]
+    # A name that leads out of the archive isn't one of its clips.
+    assert [u.audio.is_file() for u in found] == [False, False, True, False, False, False]
     assert all(u.audio.resolve().is_relative_to(cache) for u in found)
 
 
@@ -224,5 +239,5 @@ def test_it_streams(corpus):
 
 def test_what_is_too_large_for_a_clip_is_missing(corpus, monkeypatch):
     pack(corpus, ["train"])
-    monkeypatch.setattr("ruach_core.default_plugins.loaders.fleurs.MAX_FILE_BYTES", 100)
+    monkeypatch.setattr("ruach_core.data.archive.MAX_FILE_BYTES", 100)
     assert [u.audio.exists() for u in read(corpus)] == [False, False]

@@ -17,13 +17,14 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
+from ruach_core.data.archive import ArchiveFault, read_archive
 from ruach_core.data.audio_folder import AudioFolder
-from ruach_core.data.extraction import MAX_FILE_BYTES, AudioCache, is_audio_name
+from ruach_core.data.extraction import AudioCache, is_audio_name
 from ruach_core.data.table import BadRow, TableRow, read_columns
 from ruach_core.data.table_rows import open_lines
-from ruach_core.data.tar_members import iter_members
 from ruach_core.default_plugins.loaders.clip_rows import FirstRows, find_audio
 from ruach_core.errors import DataError
+from ruach_core.text.unicode import normalize_form
 from ruach_core.types import CorpusInfo, SetAside, Split, Utterance
 
 LAYOUT = "LANG/train.tsv with LANG/audio/train/*.wav or LANG/audio/train.tar.gz"
@@ -149,38 +150,60 @@ def _build(row: TableRow, table: Path, audio: Path, split: Split, where: str) ->
 
 
 class _Audio:
-    """The clips of one split: in a folder, or in an archive that is unpacked into the cache.
-
-    An archive is unpacked as far as the rows ask for it, and not again for what is there already.
-    """
+    """The clips of one split: in a folder, or in an archive."""
 
     def __init__(self, folder: Path, name: str) -> None:
         self._folder = AudioFolder(folder)
         self._place = next((p for p in (f"audio/{name}", name) if _holds_files(folder / p)), "")
         archives = [folder / f"{p}{end}" for p in (f"audio/{name}", name) for end in _ARCHIVES]
         archive = next((path for path in archives if path.is_file()), None)
-        self._cache = None
+        self._archive = None
         if not self._place and archive is not None:
-            self._cache = AudioCache(archive)
-            self._members = iter_members(archive)
+            self._archive = _Archive(archive)
         elif not self._place and _holds_files(folder / "audio"):
             self._place = "audio"
 
     def find(self, name: str, split: Split, where: str) -> Path | SetAside:
         """The clip's file, existing or not, or why there can be none."""
-        if self._cache is None:
+        if self._archive is None:
             return find_audio(f"{self._place}/{name}".lstrip("/"), self._folder, split, where)
+        path = self._archive.find(normalize_form(name, "NFC"))
+        if self._archive.damage and not path.is_file():
+            return SetAside(name, split, "unreadable", self._archive.damage, where)
+        return path
+
+
+class _Archive:
+    """The clips of an archive, whichever folder it has them in.
+
+    It is unpacked as far as the rows ask for it, and not again for what is there already.
+
+    Attributes:
+        damage: why it breaks off, once that was met.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.damage = ""
+        self._cache = AudioCache(path)
+        self._members = read_archive(path)
+
+    def find(self, name: str) -> Path:
+        """Where the clip is, or would be if the archive had it."""
         path = self._cache.path(name)
         if path.is_file():
             return path
-        for member, n_bytes, content in self._members:
-            base = PurePosixPath(member).name
-            # What is too large for a clip is passed over: its row comes as missing.
-            if not is_audio_name(base) or n_bytes > MAX_FILE_BYTES:
+        for member in self._members:
+            if isinstance(member, ArchiveFault):
+                # What can't be a clip is passed over: its row comes as missing.
+                self.damage = self.damage if member.name else member.detail
+                continue
+            base = PurePosixPath(member.name).name
+            if not is_audio_name(base):
                 continue
             if not self._cache.path(base).is_file():
-                self._cache.put(base, content, n_bytes)
-            if base == name:
+                member.save(self._cache, base)
+            # Where the archive breaks off within the clip, the fault comes next.
+            if base == name and path.is_file():
                 break
         return path
 
