@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ruach_core.default_plugins.loaders.folder import FolderLoader
+from ruach_core.default_plugins.loaders.huggingface import HuggingFaceLoader
 from ruach_core.default_plugins.loaders.kaldi import KaldiLoader
 from ruach_core.default_plugins.loaders.subtitles import SubtitleLoader
 from ruach_core.hookspecs import hookimpl
@@ -14,4 +15,4 @@ from ruach_core.types import DatasetLoader
 @hookimpl
 def ruach_dataset_loaders(lang: str) -> Sequence[DatasetLoader]:
     """Those that have the surest marks first; loose files, which may lie in any of them, last."""
-    return [KaldiLoader(), FolderLoader(), SubtitleLoader(lang)]
+    return [HuggingFaceLoader(), KaldiLoader(), FolderLoader(), SubtitleLoader(lang)]
