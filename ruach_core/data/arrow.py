@@ -87,7 +87,7 @@ class ArrowTable:
         try:
             for batch in self._batches(list(columns)):
                 for first in range(0, batch.num_rows, _ROWS):
-                    yield from _cells(batch.slice(first, _ROWS))
+                    yield from self._cells(batch.slice(first, _ROWS))
         except self._faults as error:
             raise self._damaged(error) from error
 
@@ -135,19 +135,26 @@ class ArrowTable:
             return "number"
         return "other"
 
+    def _cells(self, rows: Any) -> Iterator[Row | Unreadable]:
+        """The rows of a slice; a cell that is damaged costs its row alone."""
+        try:
+            # An arrow file is taken as it is: what a place in it says may lie outside of it.
+            rows.validate(full=True)
+            cells: list[Row] = rows.to_pylist()
+        except (self._arrow.ArrowInvalid, UnicodeDecodeError) as error:
+            if rows.num_rows > 1:
+                for i in range(rows.num_rows):
+                    yield from self._cells(rows.slice(i, 1))
+            else:
+                yield Unreadable(_one_line(error))
+        else:
+            yield from cells
+
     def _damaged(self, error: BaseException) -> DataError:
-        reason = " ".join(str(error).split())[:160] or type(error).__name__
-        return DataError(f"{self.path}: can't be read as a table ({reason}); fetch it again")
+        return DataError(
+            f"{self.path}: can't be read as a table ({_one_line(error)}); fetch it again"
+        )
 
 
-def _cells(batch: Any) -> Iterator[Row | Unreadable]:
-    try:
-        rows: list[Row] = batch.to_pylist()
-    except UnicodeDecodeError:
-        for i in range(batch.num_rows):
-            try:
-                yield batch.slice(i, 1).to_pylist()[0]
-            except UnicodeDecodeError as error:
-                yield Unreadable(f"not UTF-8 (byte 0x{error.object[error.start]:02x})")
-    else:
-        yield from rows
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:160] or type(error).__name__

@@ -87,9 +87,11 @@ def read_remote(path: str) -> bytes:
 
 def unreachable(name: str, error: BaseException) -> DataError:
     """The one line for whatever went wrong between here and the hub."""
-    reason = " ".join(str(error).split())
+    reason = " ".join(str(error).split()) or type(error).__name__
     reason = reason[:160] + ("..." if len(reason) > 160 else "")
-    return DataError(f"hf:{name}: can't be read ({reason or type(error).__name__}); {_REMEDY}")
+    return DataError(
+        f"hf:{name}: no folder here, and the hub's can't be read ({reason}); {_REMEDY}"
+    )
 
 
 def mark(name: str, config: str | None, revision: str) -> Path:

@@ -107,6 +107,8 @@ class RowReader:
                 raise _Refused("bad-row", row.detail)
             cells = {field: row.get(column) for field, column in columns.by_field.items()}
             transcript = cells["transcript"] or ""
+            if not isinstance(transcript, str):
+                raise _Refused("bad-row", "its transcript isn't text")
             if len(transcript) > _MAX_TRANSCRIPT:
                 raise _Refused("bad-row", f"a transcript of {len(transcript)} characters")
             start_s, end_s = _read_times(cells.get("start"), cells.get("end"))
@@ -197,6 +199,7 @@ def _store(
         raise _Refused("unreadable", f"its audio has {len(content)} bytes, which isn't a clip")
     # Some tables keep the whole path of the machine that they were made on.
     name = PurePosixPath(name.replace("\\", "/")).name
+    name = "".join(c for c in name if c.isprintable())
     return cache.put(f"{place[0]}/{place[1]}/{name}", content), name
 
 
@@ -223,7 +226,9 @@ def _encode(array: Any, rate: Any) -> bytes:
     import numpy as np
     import soundfile
 
-    if not isinstance(rate, int) or not 1_000 <= rate <= 768_000 or len(array) > _MAX_ARRAY:
+    if not isinstance(array, list) or not isinstance(rate, int):
+        raise _Refused("bad-row", "its samples have no sampling rate")
+    if not 1_000 <= rate <= 768_000 or len(array) > _MAX_ARRAY:
         raise _Refused("bad-row", f"{len(array)} samples at {rate} Hz")
     try:
         samples = np.asarray(array, dtype=np.float32)
