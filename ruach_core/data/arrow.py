@@ -74,9 +74,9 @@ class ArrowTable:
             else:
                 self._file = self._open_arrow()
                 schema = self._file.schema
+            self.kinds: dict[str, Kind] = {field.name: self._kind(field.type) for field in schema}
         except self._faults as error:
             raise self._damaged(error) from error
-        self.kinds: dict[str, Kind] = {field.name: self._kind(field.type) for field in schema}
 
     def rows(self, columns: Sequence[str]) -> Iterator[Row | Unreadable]:
         """The rows' cells in these columns, a few rows at a time.

@@ -293,6 +293,12 @@ def test_flipped_bytes_never_raise_anything_else(
             assert isinstance(row, Utterance | SetAside)
 
 
+def test_a_damaged_name_of_a_column_is_one_line(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.arrow", embedded("one"))
+    path.write_bytes(path.read_bytes().replace(b"sentence", b"\x80entence", 1))
+    problem(path)
+
+
 def test_what_is_no_such_data_set(tmp_path: Path) -> None:
     loader = HuggingFaceLoader()
     assert not loader.detect(tmp_path)
