@@ -111,7 +111,7 @@ def test_leaks_between_sources_are_noted(tmp_path: Path, write_split: Write) -> 
     write_split(tmp_path / "c", [*rows(2, "t"), *rows(9, "c")[2:]], seed=100)
     notes = "\n".join(read(tmp_path / "a", tmp_path / "b", tmp_path / "c").notes)
     assert "2 sentences of test (2 of 4 clips from a) are also in train (2 clips from c)" in notes
-    assert "2 train clips from c are recordings that are also in test" in notes
+    assert "4 train clips from c are recordings that are also in test" in notes
     assert "train clips from b are recordings that an earlier source has too" in notes
 
 

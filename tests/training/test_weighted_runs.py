@@ -19,6 +19,8 @@ import soundfile
 from ruach_core.training.drawing import draw_clips
 from ruach_core.training.loop import InterruptedRunError, Loop
 
+pytestmark = pytest.mark.slow
+
 RUN = {"training.epochs": 4, "training.batch_size": 2, "training.checkpoint_minutes": 0.0,
        "training.patience": 9}  # fmt: skip
 
@@ -92,7 +94,6 @@ def write_source(folder: Path, texts: dict[str, list[str]], *, tone: int) -> Pat
     return folder
 
 
-@pytest.mark.slow
 def test_two_sources_from_data_to_card(new_ruach: Callable[[], Any]) -> None:
     ruach = new_ruach()
     write_source(
