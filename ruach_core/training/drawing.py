@@ -3,7 +3,8 @@
 A clip of weight w is drawn floor(p + (e + 1) w) - floor(p + e w) times in epoch e, where p is drawn
 from [0, 1) by seed and clip. So any run of epochs draws each clip as evenly as whole numbers allow:
 with 0.5 in every second epoch, which one differing from clip to clip; with 2 twice in each; and in
-n epochs never more than w n times, rounded up. It is a pure function of (seed, epoch, clip).
+n epochs never more than w n times, rounded up. It is a pure function of (seed, epoch, clip), as the
+changes to what is heard are: a clip that is drawn twice in an epoch is heard alike both times.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from ruach_core.data.read import read_corpus
 from ruach_core.errors import DataError
 from ruach_core.plugins import Plugins
 from ruach_core.sources import DataSources
+from ruach_core.training.preparation import source_lines
 
 Write = Callable[..., Path]
 
@@ -113,6 +114,20 @@ def test_leaks_between_sources_are_noted(tmp_path: Path, write_split: Write) -> 
     assert "2 sentences of test (2 of 4 clips from a) are also in train (2 clips from c)" in notes
     assert "4 train clips from c are recordings that are also in test" in notes
     assert "train clips from b are recordings that an earlier source has too" in notes
+
+
+def test_what_each_source_gives_is_said(two: tuple[Path, Path]) -> None:
+    a, b = two
+    corpus = read(a, f"{b}:0.5")
+    n_a = sum(u.source == "a" for u in corpus.train)
+    assert source_lines(corpus, corpus.train) == [
+        f"source     a: {n_a} train clips, weight 1: about {n_a} drawn an epoch, "
+        f"{n_a / (n_a + 5):.0%} of all",
+        f"source     b: 10 train clips, weight 0.5: about 5 drawn an epoch, {5 / (n_a + 5):.0%} of "
+        "all",
+    ]
+    alone = read(a)
+    assert source_lines(alone, alone.train) == []
 
 
 def test_a_bad_row_says_which_source(two: tuple[Path, Path]) -> None:

@@ -15,4 +15,4 @@ from ruach_core.types import DatasetLoader
 @hookimpl
 def ruach_dataset_loaders(lang: str) -> Sequence[DatasetLoader]:
     """Those that have the surest marks first; loose files, which may lie in any of them, last."""
-    return [HuggingFaceLoader(), KaldiLoader(), FolderLoader(), SubtitleLoader(lang)]
+    return [KaldiLoader(), FolderLoader(), HuggingFaceLoader(), SubtitleLoader(lang)]
