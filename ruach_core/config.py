@@ -13,9 +13,18 @@ import tomllib
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_serializer,
+    field_validator,
+    model_validator,
+)
 
 from ruach_core.errors import UserError
+from ruach_core.sources import DataSources
 
 DEFAULT_DATA = Path("dataset/data")
 DEFAULT_MODELS = Path("models")
@@ -227,7 +236,7 @@ class RunConfig(_Section):
     """Everything that decides a run."""
 
     lang: str = Field(min_length=2, description="language code, as in `ruach langs list`")
-    data: Path = DEFAULT_DATA
+    data: DataSources = DataSources.of(DEFAULT_DATA)
     model: str = "auto"
     output: Path | None = None
     seed: int = 42
@@ -244,14 +253,35 @@ class RunConfig(_Section):
     lm: LanguageModelConfig = LanguageModelConfig()  # type: ignore[call-arg]
     export: ExportConfig = ExportConfig()  # type: ignore[call-arg]
 
+    @field_validator("data", mode="before")
+    @classmethod
+    def _parse_data(cls, value: Any) -> Any:
+        if isinstance(value, str | Path):
+            return DataSources.parse([str(value)])
+        if isinstance(value, list | tuple) and all(isinstance(v, str | Path) for v in value):
+            return DataSources.parse(str(v) for v in value)
+        if isinstance(value, DataSources):
+            return value
+        raise ValueError("a folder, or a list of them, each with a weight or without: ['a', 'b:2']")
+
+    @field_serializer("data")
+    def _write_data(self, data: DataSources) -> str | list[str]:
+        texts = [str(source) for source in data.sources]
+        return texts[0] if data.is_one else texts
+
     def digest(self) -> str:
-        """Digest of what decides the trained weights, data aside; a resumed run must share it."""
+        """Digest of what decides the trained weights; a resumed run must share it.
+
+        Of the data only the sources' weights are in it: a corpus has a fingerprint of its own.
+        """
         data = self.model_dump(
             mode="json",
             exclude={
                 "data": True, "output": True, "lm": True, "export": True, "training": {"sharding"},
             },
         )  # fmt: skip
+        if any(weight != 1.0 for weight in self.data.weights):
+            data["weights"] = list(self.data.weights)
         return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
 
 

@@ -40,6 +40,8 @@ class Utterance:
         duration_s: length in seconds, once the audio has been read.
         reference: the `target` form of the transcript, once it has been normalised.
         attributes: what else the source says of the clip, by its own column names (votes, age).
+        source: the source's name in a run with several; empty where there is one.
+        weight: how often training draws the clip in an epoch, on the average.
     """
 
     id: str
@@ -53,6 +55,8 @@ class Utterance:
     duration_s: float | None = None
     reference: str | None = None
     attributes: Mapping[str, str] = field(default_factory=dict)
+    source: str = ""
+    weight: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,9 @@ import click
 from ruach_core.cli.run_settings import (
     ACCEPTS_SETTINGS,
     common_options,
+    data_option,
     lang_option,
     read_settings,
-    setting,
     settings_option,
 )
 
@@ -59,7 +59,7 @@ _MARKS = {"measured": "", "scaled": "~", "assumed": "~", "unknown": ""}
 
 @click.command(help=_HELP, context_settings=ACCEPTS_SETTINGS)
 @lang_option()
-@setting("data", metavar="DIR", help="Dataset folder.  [default: dataset/data]")
+@data_option()
 @click.option("--model", "models", multiple=True, metavar="NAME|PATH",
               help="Plan for this model; may be repeated.  [default: all sizes]")  # fmt: skip
 @click.option("--gpu", metavar="NAME|GB", help="Plan for such a GPU instead of this machine.")
@@ -108,11 +108,12 @@ def plan(
 
 def plan_lines(planned: PlannedRun) -> Iterator[str]:
     """The plan for people."""
-    from ruach_core.training.preparation import corpus_lines
+    from ruach_core.training.preparation import corpus_lines, source_lines
 
     found = planned.found
-    yield from _section(f"Data: {planned.source.path}")
+    yield from _section(f"Data: {planned.source.sources}")
     yield from corpus_lines(found.train, found.validation, found.test, found.set_aside, ())
+    yield from source_lines(found.corpus, found.train)
     yield from found.budget.lines()
     mean = found.budget.n_tokens / max(1, found.budget.n_references)
     how = "" if planned.are_tokens_measured else "; all of this is a guess, without a tokenizer"
@@ -148,7 +149,7 @@ def as_data(planned: PlannedRun) -> dict[str, Any]:
     probe = planned.probe
     return {
         "lang": planned.config.lang,
-        "data": str(planned.source.path),
+        "data": str(planned.source.sources),
         "is_sample": planned.source.is_sample,
         "splits": {
             name: _split_data(split)

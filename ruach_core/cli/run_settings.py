@@ -28,6 +28,15 @@ def lang_option() -> _Decorator:
     )
 
 
+def data_option() -> _Decorator:
+    """`--data`, which may be repeated; None where it isn't given."""
+    return click.option(
+        "--data", multiple=True, metavar="DIR[:WEIGHT]",
+        callback=lambda _context, _option, given: given or None,
+        help="Dataset folder; may be repeated, with weights.  [default: dataset/data]",
+    )  # fmt: skip
+
+
 def common_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Options that decide a run, whether it is made or only planned."""
     options: Sequence[_Decorator] = (

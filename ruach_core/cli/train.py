@@ -13,6 +13,7 @@ from ruach_core.cli.launching import NAMES, launcher_options, processes_to_start
 from ruach_core.cli.run_settings import (
     ACCEPTS_SETTINGS,
     common_options,
+    data_option,
     lang_option,
     read_settings,
     setting,
@@ -30,11 +31,14 @@ file_name,transcription (and, better, speaker), and their audio:
     dataset/data/train/metadata.csv    dataset/data/train/audio/0001.wav ...
     dataset/data/test/metadata.csv     dataset/data/test/audio/0001.wav ...
 With no dataset in place, the sample bundled with the language pack is used.
+--data may be repeated; a weight says how often each training clip of a source is drawn in an
+epoch: 0.5 in every second one, 2 twice in each.
 
 \b
 Examples:
     ruach train --lang am
     ruach train --lang am --data recordings --model whisper-small --epochs 10
+    ruach train --lang am --data recordings --data read-speech:0.5
     ruach train --lang am --resume
     ruach train --lang xyz --no-pack --data recordings
     ruach train --lang am --window.policy full --training.batch_size 16
@@ -54,7 +58,7 @@ Every setting can be given as --SECTION.NAME VALUE or in a TOML file (--config);
 
 @click.command(help=_HELP, context_settings=ACCEPTS_SETTINGS)
 @lang_option()
-@setting("data", metavar="DIR", help="Dataset folder.  [default: dataset/data]")
+@data_option()
 @setting("model", metavar="NAME|PATH", help="Base model: auto, whisper-small, a folder ...")
 @setting("output", metavar="DIR", help="Model folder.  [default: models/whisper-CODE]")
 @common_options

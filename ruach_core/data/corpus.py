@@ -5,36 +5,61 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from ruach_core.types import SetAside, Split, Utterance
+from ruach_core.sources import DataSources
+from ruach_core.types import CorpusInfo, SetAside, Split, Utterance
+
+
+@dataclass(frozen=True, slots=True)
+class CorpusPart:
+    """One source of a corpus.
+
+    Attributes:
+        name: tells it apart from the others; empty where there is one source.
+        weight: how often each of its train clips is drawn in an epoch, on the average.
+        loader: name of the loader that read it.
+        info: what it says of itself.
+        splits: the splits that it brought, of those that were asked for.
+    """
+
+    name: str
+    weight: float
+    loader: str
+    info: CorpusInfo
+    splits: tuple[Split, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
-    """A data source that has been read, audited, normalised and split.
+    """One or several data sources that have been read, audited, normalised and split.
+
+    With several, ids and speakers begin with the source's name ("read-speech:clip.wav").
 
     Attributes:
         source: where it was read from.
-        loader: name of the loader that read it.
+        parts: what is known of each source.
         train: utterances to learn from; all have `duration_s` and `reference`.
         validation: utterances that choose the best model.
         test: utterances that only report; empty where the source has none.
         set_aside: the clips that take no part, with reasons.
         fingerprint: hex SHA-256 over the splits, texts, references and audio bytes used.
-        has_own_validation: whether the source brought its validation split.
         notes: what a user should know, one line each.
     """
 
-    source: Path
-    loader: str
+    source: DataSources
+    parts: tuple[CorpusPart, ...]
     train: tuple[Utterance, ...]
     validation: tuple[Utterance, ...]
     test: tuple[Utterance, ...]
     set_aside: tuple[SetAside, ...]
     fingerprint: str
-    has_own_validation: bool
     notes: tuple[str, ...]
+
+    @property
+    def license(self) -> str | None:
+        """What the sources say of their licence, each with its name where there are several."""
+        said = [(part.name, part.info.license) for part in self.parts if part.info.license]
+        return "; ".join(f"{name}: {text}" if name else str(text) for name, text in said) or None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,25 +72,53 @@ class Clip:
 
 
 def describe_leaks(clips: Mapping[Split, Sequence[Clip]]) -> list[str]:
-    """Notes on what train shares with the splits that judge it; nothing is dropped."""
-    notes = []
+    """Notes on what train shares with the splits that judge it, and sources with one another.
+
+    Nothing is dropped.
+    """
     train = clips["train"]
+    notes = _shared_by_sources(train)
     splits: tuple[Split, ...] = ("validation", "test")
     for split in splits:
         sentences = {clip.sentence for clip in clips[split]}
         shared = {clip.sentence for clip in train} & sentences
         if shared:
-            n_train = sum(clip.sentence in shared for clip in train)
-            n_theirs = sum(clip.sentence in shared for clip in clips[split])
+            ours = [clip for clip in train if clip.sentence in shared]
+            theirs = [clip for clip in clips[split] if clip.sentence in shared]
             notes.append(
-                f"leak: {len(shared)} sentences of {split} ({n_theirs} of {len(clips[split])} "
-                f"clips) are also in train ({n_train} clips); results on them flatter"
+                f"leak: {len(shared)} sentences of {split} ({len(theirs)} of {len(clips[split])} "
+                f"clips{_from(theirs)}) are also in train ({len(ours)} clips{_from(ours)}); "
+                "results on them flatter"
             )
         recordings = {_recording(clip) for clip in clips[split]}
-        n_same = sum(_recording(clip) in recordings for clip in train)
-        if n_same:
-            notes.append(f"leak: {n_same} train clips are recordings that are also in {split}")
+        same = [clip for clip in train if _recording(clip) in recordings]
+        if same:
+            notes.append(
+                f"leak: {len(same)} train clips{_from(same)} are recordings that are also in "
+                f"{split}"
+            )
     return notes
+
+
+def _shared_by_sources(train: Sequence[Clip]) -> list[str]:
+    """A note on recordings that several sources have; they count as often as they are there."""
+    first: dict[tuple[bytes, float | None, float | None], str] = {}
+    again = [
+        clip for clip in train
+        if first.setdefault(_recording(clip), clip.utterance.source) != clip.utterance.source
+    ]  # fmt: skip
+    if not again:
+        return []
+    return [
+        f"{len(again)} train clips{_from(again)} are recordings that an earlier source has too, "
+        "and are learned from twice"
+    ]
+
+
+def _from(clips: Iterable[Clip]) -> str:
+    """Which sources the clips are of; nothing where there is one source."""
+    names = dict.fromkeys(clip.utterance.source for clip in clips)
+    return f" from {', '.join(names)}" if any(names) else ""
 
 
 def fingerprint(clips: Iterable[Clip]) -> str:

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ruach_core.data.audio import AudioError, Waveform, load_audio
-from ruach_core.data.corpus import Clip, Corpus, describe_leaks, fingerprint
+from ruach_core.data.corpus import Clip, Corpus, CorpusPart, describe_leaks, fingerprint
 from ruach_core.data.split import hold_out
 from ruach_core.errors import DataError
+from ruach_core.sources import DataSources
 from ruach_core.types import (
     SAMPLING_RATE,
     SetAside,
@@ -45,7 +46,7 @@ OnProgress = Callable[[str, int, int], None]
 
 
 def read_corpus(
-    source: Path,
+    source: Path | DataSources,
     plugins: Plugins,
     *,
     normalizer: TextNormalizer,
@@ -54,14 +55,14 @@ def read_corpus(
     splits: Sequence[Split] | None = None,
     on_progress: OnProgress | None = None,
 ) -> Corpus:
-    """Read, decode, audit, normalise and split a data source.
+    """Read, decode, audit, normalise and split a data source, or several as one.
 
     A clip that is missing, unreadable, empty, silent (peak under `SILENCE_DBFS`), too long or too
     short, or that has no transcript, is set aside; so is a row that can't be read. Where the
     source has no validation split, one is held out of train, never of test (see `hold_out`).
 
     Args:
-        source: the folder (or whatever a loader knows).
+        source: the folder (or whatever a loader knows), or several of them.
         plugins: gives the loader.
         normalizer: fills `reference` by its `target` form; its `score` form tells sentences apart.
         settings: bounds on durations and the size of the validation split.
@@ -73,11 +74,8 @@ def read_corpus(
     Raises:
         DataError: the source can't be read as a whole, or fewer than 2 train clips are usable.
     """
-    loader = plugins.find_dataset_loader(source)
-    brought = [s for s in loader.splits(source) if splits is None or s in splits]
-    if not brought:
-        raise DataError(f"{source}: has no {' or '.join(splits or ['train'])} split")
-    rows = [row for split in brought for row in loader.read(source, split)]
+    sources = DataSources.of(source) if isinstance(source, Path) else source
+    parts, rows = _list_rows(sources, plugins, splits)
     clips: dict[Split, list[Clip]] = {"train": [], "validation": [], "test": []}
     set_aside: list[SetAside] = []
     texts = (_normalize(row, normalizer) for row in rows)
@@ -90,24 +88,24 @@ def read_corpus(
             on_progress("read", n_done, len(rows))
     notes: list[str] = []
     if splits is None:
-        _check_enough(source, clips["train"], rows, set_aside)
-        if "validation" not in brought:
-            notes += _hold_out_validation(source, clips, set_aside, settings, seed)
+        _check_enough(sources, clips["train"], rows, set_aside)
+        if not all("validation" in part.splits for part in parts):
+            notes += _hold_out_validation(sources, parts, clips, set_aside, settings, seed)
+        notes += _describe_parts(parts, clips)
     notes += describe_leaks(clips)
     if splits is None and not clips["test"]:
         notes.append(
-            "no test split" + (" left" if "test" in brought else "")
+            "no test split" + (" left" if any("test" in part.splits for part in parts) else "")
             + ": validation reports too, and flatters, since it also chooses the best epoch"
         )  # fmt: skip
     return Corpus(
-        source=source,
-        loader=loader.name,
+        source=sources,
+        parts=tuple(parts),
         train=tuple(clip.utterance for clip in clips["train"]),
         validation=tuple(clip.utterance for clip in clips["validation"]),
         test=tuple(clip.utterance for clip in clips["test"]),
         set_aside=tuple(set_aside),
         fingerprint=fingerprint(itertools.chain(*clips.values())),
-        has_own_validation="validation" in brought,
         notes=tuple(notes),
     )
 
@@ -225,7 +223,7 @@ def _in_parallel(
 
 
 def _check_enough(
-    source: Path,
+    source: DataSources,
     train: Sequence[Clip],
     rows: Sequence[Utterance | SetAside],
     set_aside: Sequence[SetAside],
@@ -245,34 +243,49 @@ def _check_enough(
 
 
 def _hold_out_validation(
-    source: Path,
+    source: DataSources,
+    parts: Sequence[CorpusPart],
     clips: dict[Split, list[Clip]],
     set_aside: list[SetAside],
     settings: DataConfig,
     seed: int,
 ) -> list[str]:
-    """Move the clips that are held out from train to validation; what was done, as notes."""
+    """Move the clips that are held out from train to validation; what was done, as notes.
+
+    Each source that brings no validation split gives its share of one.
+    """
     train = clips["train"]
-    held = hold_out(
-        [clip.sentence for clip in train],
-        [clip.utterance.speaker_id for clip in train],
-        share=settings.validation_share,
-        at_most=settings.max_validation,
-        seed=seed,
-        avoid={clip.sentence for clip in clips["test"]},
-    )
-    if not held.validation:
+    tested = {clip.sentence for clip in clips["test"]}
+    lacking = [part.name for part in parts if "validation" not in part.splits]
+    n_all = sum(clip.utterance.source in lacking for clip in train)
+    notes: list[str] = []
+    validation: set[int] = set()
+    conflicts: set[int] = set()
+    for name in lacking:
+        mine = [i for i, clip in enumerate(train) if clip.utterance.source == name]
+        if not mine:
+            continue
+        held = hold_out(
+            [train[i].sentence for i in mine],
+            [train[i].utterance.speaker_id for i in mine],
+            share=settings.validation_share,
+            at_most=max(1, settings.max_validation * len(mine) // n_all),
+            seed=seed,
+            avoid=tested.union(clip.sentence for clip in train if clip.utterance.source != name),
+        )
+        notes.append(f"{name}: {held.note}" if name else held.note)
+        validation |= {mine[i] for i in held.validation}
+        conflicts |= {mine[i] for i in held.conflicts}
+    if not validation and not clips["validation"]:
         raise DataError(
             f"{source}: all {len(train)} train clips have the same sentence, so no validation "
             "split can be held out; add other sentences or a validation split"
         )
-    clips["train"] = [
-        clip for i, clip in enumerate(train) if i not in held.validation | held.conflicts
-    ]
-    clips["validation"] = [
+    clips["train"] = [clip for i, clip in enumerate(train) if i not in validation | conflicts]
+    clips["validation"] += [
         replace(clip, utterance=replace(clip.utterance, split="validation"))
         for i, clip in enumerate(train)
-        if i in held.validation
+        if i in validation
     ]
     set_aside += [
         _aside(
@@ -280,6 +293,53 @@ def _hold_out_validation(
             "split-conflict",
             "its speaker is held out for validation, its sentence is in train or test",
         )
-        for i in sorted(held.conflicts)
+        for i in sorted(conflicts)
     ]
-    return [held.note]
+    return notes
+
+
+def _list_rows(
+    sources: DataSources, plugins: Plugins, splits: Sequence[Split] | None
+) -> tuple[list[CorpusPart], list[Utterance | SetAside]]:
+    """Each source by its loader, and the rows of all of them."""
+    parts: list[CorpusPart] = []
+    rows: list[Utterance | SetAside] = []
+    for source_name, source in sources:
+        loader = plugins.find_dataset_loader(source.path)
+        brought = [s for s in loader.splits(source.path) if splits is None or s in splits]
+        if not brought:
+            raise DataError(f"{source.path}: has no {' or '.join(splits or ['train'])} split")
+        name = "" if sources.is_one else source_name
+        info = loader.info(source.path)
+        parts.append(CorpusPart(name, source.weight, loader.name, info, tuple(brought)))
+        for split in brought:
+            rows += [
+                _of_source(row, name, source.weight) for row in loader.read(source.path, split)
+            ]
+    return parts, rows
+
+
+def _of_source(row: Utterance | SetAside, name: str, weight: float) -> Utterance | SetAside:
+    """The row as one of several sources' has it: no other source has its id or its speaker."""
+    where = f"{name}: {row.row}" if name and row.row else row.row
+    if isinstance(row, SetAside):
+        identity = f"{name}:{row.utterance_id}" if name else row.utterance_id
+        return replace(row, utterance_id=identity, row=where)
+    if not name:
+        return row if weight == 1.0 else replace(row, weight=weight)
+    speaker_id = None if row.speaker_id is None else f"{name}:{row.speaker_id}"
+    return replace(
+        row, id=f"{name}:{row.id}", speaker_id=speaker_id, row=where, source=name, weight=weight
+    )
+
+
+def _describe_parts(parts: Sequence[CorpusPart], clips: dict[Split, list[Clip]]) -> list[str]:
+    """Notes on the sources that lack what the others have."""
+    notes = []
+    for part in parts if len(parts) > 1 else ():
+        has = {s for s in clips for clip in clips[s] if clip.utterance.source == part.name}
+        if "train" not in has:
+            notes.append(f"{part.name}: none of its clips can be trained on")
+        if "test" not in has and clips["test"]:
+            notes.append(f"{part.name}: no test split; the test figures are the other sources'")
+    return notes

@@ -162,6 +162,52 @@ def count_strict_edits(
     return count_edits(*_normalize_pairs(utterances, texts, normalizer, "target"), unit=unit)
 
 
+@dataclass(frozen=True, slots=True)
+class SourceRates:
+    """Strict error rates on the clips of one of several sources."""
+
+    source: str
+    n_utterances: int
+    wer: ErrorRate
+    cer: ErrorRate
+
+
+def rates_by_source(
+    utterances: Sequence[Utterance],
+    hypotheses: Sequence[str | Hypothesis],
+    *,
+    normalizer: TextNormalizer,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+) -> list[SourceRates]:
+    """The rates of each source that has some of the clips; none where there is one source.
+
+    Args:
+        utterances: what was decoded.
+        hypotheses: the model's output for each, in the same order.
+        normalizer: of the language; applied to both sides.
+        seed: of the bootstrap.
+        resamples: of the bootstrap.
+
+    Raises:
+        ValueError: the hypotheses aren't those of the utterances.
+    """
+    sources = list(dict.fromkeys(utterance.source for utterance in utterances))
+    if sources in ([], [""]):
+        return []
+    words = count_strict_edits(utterances, hypotheses, normalizer=normalizer)
+    characters = count_strict_edits(utterances, hypotheses, normalizer=normalizer, unit="character")
+    found = []
+    for source in sources:
+        mine = [i for i, utterance in enumerate(utterances) if utterance.source == source]
+        wer, cer = (
+            error_rate([edits[i] for i in mine], resamples=resamples, seed=seed)
+            for edits in (words, characters)
+        )
+        found.append(SourceRates(source, len(mine), wer, cer))
+    return found
+
+
 def report_lines(report: EvalReport) -> list[str]:
     """The report as lines for people: rates in percent with their 95 % interval."""
     words = report.wer

@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 from ruach_core.config import RunConfig
-from ruach_core.evaluation.report import decoding, percent, report_to_dict
+from ruach_core.evaluation.report import SourceRates, decoding, percent, report_to_dict
 from ruach_core.evaluation.rescoring import LANGUAGE_MODEL
 from ruach_core.types import ErrorRate, EvalReport, Utterance
 
@@ -45,6 +45,7 @@ class RunRecord:
     base_report: EvalReport | None
     verdict: str
     rescoring: Rescoring | None = None
+    by_source: tuple[SourceRates, ...] = ()
 
 
 def run_json(record: RunRecord, parity: Sequence[ParityRow]) -> str:
@@ -65,7 +66,7 @@ def run_json(record: RunRecord, parity: Sequence[ParityRow]) -> str:
         "base_model": record.base_model,
         "is_sample": record.is_sample,
         "data": {
-            "source": record.config.data.name if not record.is_sample else "bundled sample",
+            "source": _source_name(record),
             "license": record.data_license,
             "fingerprint": prepared.corpus.fingerprint,
             "splits": {
@@ -73,6 +74,7 @@ def run_json(record: RunRecord, parity: Sequence[ParityRow]) -> str:
                 "validation": _split_facts(prepared.validation),
                 "test": _split_facts(prepared.test),
             },
+            "sources": _source_facts(record),
             "n_set_aside": len(prepared.set_aside),
             "notes": list(prepared.corpus.notes),
         },
@@ -98,6 +100,36 @@ def run_json(record: RunRecord, parity: Sequence[ParityRow]) -> str:
         "versions": versions(record),
     }
     return json.dumps(content, ensure_ascii=False, indent=1) + "\n"
+
+
+def _source_name(record: RunRecord) -> str:
+    return "bundled sample" if record.is_sample else " + ".join(record.config.data.names)
+
+
+def _source_facts(record: RunRecord) -> list[dict[str, Any]]:
+    """What is known of each source, without the folders of this machine."""
+    prepared = record.prepared
+    splits = {
+        "train": prepared.train, "validation": prepared.validation, "test": prepared.test
+    }  # fmt: skip
+    rates = {rates.source: rates for rates in record.by_source}
+    return [
+        {
+            "name": part.name or _source_name(record),
+            "weight": part.weight,
+            "loader": part.loader,
+            "title": part.info.title,
+            "license": part.info.license,
+            "url": part.info.url,
+            "splits": {
+                name: _split_facts([u for u in split if u.source == part.name])
+                for name, split in splits.items()
+            },
+            f"{record.report.split}_wer": rates[part.name].wer.rate if part.name in rates else None,
+            f"{record.report.split}_cer": rates[part.name].cer.rate if part.name in rates else None,
+        }
+        for part in prepared.corpus.parts
+    ]
 
 
 def _settings(config: RunConfig) -> dict[str, Any]:
@@ -294,6 +326,7 @@ def _data_section(record: RunRecord) -> str:
             f"| {name} | {facts['n_utterances']} | {facts['hours']:.2f} | "
             f"{facts['n_speakers'] or 'not given'} |"
         )
+    rows += _sources_table(record)
     rows.append(f"\nFingerprint (texts, splits, audio): `{prepared.corpus.fingerprint}`")
     given = record.data_license or "**not given** (set dataset.license before publishing)"
     rows.append(f"\nLicence of the data: {given}")
@@ -301,6 +334,33 @@ def _data_section(record: RunRecord) -> str:
         rows.append(f"\n{len(prepared.set_aside)} clips were set aside; see `set_aside.csv`.")
     rows += [f"\nNote: {note}" for note in prepared.corpus.notes]
     return "\n".join(rows)
+
+
+def _sources_table(record: RunRecord) -> list[str]:
+    """The sources with what each gives; nothing where one is all there is to say."""
+    parts = record.prepared.corpus.parts
+    titled = [part.info.title for part in parts if part.info.title]
+    if len(parts) == 1 and parts[0].weight == 1.0:
+        return [f"\nCorpus: {titled[0]}"] if titled else []
+    name = record.report.split
+    rows = [
+        f"\n| source | weight | train | validation | test | {name} WER strict | licence |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for facts in _source_facts(record):
+        wer = facts[f"{name}_wer"]
+        cells = [
+            f"{facts['name']} ({facts['title']})" if facts["title"] else facts["name"],
+            f"{facts['weight']:g}",
+            *(str(split["n_utterances"]) for split in facts["splits"].values()),
+            "-" if wer is None else percent(wer),
+            facts["license"] or "not given",
+        ]
+        rows.append(f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |")
+    rows.append(
+        "\nWeight: how often each train clip of the source is drawn in an epoch, on the average."
+    )
+    return rows
 
 
 def _settings_table(record: RunRecord) -> str:

@@ -6,8 +6,9 @@ normalised over the batch's tokens, so how a batch is cut doesn't change what is
 much memory it takes.
 
 A window holds one clip, or several one behind the other with their times (`packing`). Either way a
-clip is in exactly one batch of an epoch, and an epoch has the same number of batches under every
-policy, so that policies can be compared update by update.
+clip is in exactly one batch of an epoch, as often as its weight draws it (`drawing`), and an epoch
+has the same number of batches under every policy, so that policies can be compared update by
+update.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import numpy as np
 from ruach_core.config import AugmentConfig, WindowConfig
 from ruach_core.features import MAX_SAMPLES, MAX_WINDOW_S, window_samples
 from ruach_core.training.augment import choose_speed
+from ruach_core.training.drawing import draw_clips
 from ruach_core.training.packing import (
     TrainingWindow,
     has_room,
@@ -94,10 +96,10 @@ def plan_epoch(
     augment: AugmentConfig | None = None,
     n_ranks: int = 1,
 ) -> list[Batch]:
-    """The batches of one epoch; every utterance is in exactly one of them.
+    """The batches of one epoch; every clip that it draws is in exactly one of them.
 
     Args:
-        utterances: the training clips, each with its `duration_s`.
+        utterances: the training clips, each with its `duration_s` and weight.
         window: margin, jitter, and the shares of clips in packed and in full windows.
         batch_size: clips per update; where windows are packed, on the average.
         micro_batch_s: most seconds of window in one forward pass; a single window may exceed it.
@@ -108,10 +110,11 @@ def plan_epoch(
         n_ranks: processes that share each forward pass; the limit is for the share of one.
 
     Returns:
-        ceil(utterances / batch_size) batches.
+        ceil(clips / batch_size) batches, by the clips that the epoch draws.
     """
     rng = generator("epoch", seed, epoch)
-    order = [int(i) for i in rng.permutation(len(utterances))]
+    clips_drawn = draw_clips(utterances, seed=seed, epoch=epoch)
+    order = [clips_drawn[i] for i in rng.permutation(len(clips_drawn))]
     durations_s = {i: _duration_s(utterances[i], augment, seed=seed, epoch=epoch) for i in order}
     drawn = {i: generator("window", seed, epoch, utterances[i].id).random() for i in order}
     packed = [i for i in order if drawn[i] < window.packed_share]

@@ -15,6 +15,7 @@ from ruach_core.evaluation.report import (
     build_rows,
     count_strict_edits,
     percent,
+    rates_by_source,
     report_lines,
     write_rows,
     write_text,
@@ -29,7 +30,7 @@ from ruach_core.training.language_model import fit_rescoring
 from ruach_core.training.loop import Plan
 from ruach_core.training.measuring import Measurer
 from ruach_core.training.outputs import Outputs
-from ruach_core.training.preparation import DataSource
+from ruach_core.training.preparation import ChosenData
 from ruach_core.training.randomness import pick
 from ruach_core.types import EvalReport, Hypothesis, Utterance
 
@@ -65,7 +66,7 @@ class ZeroShot:
 def finish(
     measurer: Measurer,
     outputs: Outputs,
-    source: DataSource,
+    source: ChosenData,
     base: ResolvedModel,
     plan: Plan,
     progress: Progress,
@@ -88,6 +89,14 @@ def finish(
     base_report, verdict = _compare_with_base(evaluator, zero_shot, clips, hypotheses, base_name)
     for line in _result_lines(report, base_report, verdict):
         console.line(line)
+    by_source = rates_by_source(
+        clips, hypotheses, normalizer=prepared.normalizer, resamples=config.evaluation.bootstrap
+    )
+    for rates in by_source:
+        console.line(
+            f"of these, {rates.n_utterances} clips from {rates.source}: WER "
+            f"{percent(rates.wer.rate)} strict, CER {percent(rates.cer.rate)}"
+        )
     rescoring = fit_rescoring(measurer, clips, report, hypotheses)
     for line in rescoring.lines() if rescoring else ():
         console.line(line)
@@ -98,7 +107,9 @@ def finish(
         base_model=base_name,
         is_sample=source.is_sample,
         sample_note=sample.description if sample else "",
-        data_license=sample.license if sample and source.is_sample else config.dataset.license,
+        data_license=sample.license
+        if sample and source.is_sample
+        else config.dataset.license or prepared.corpus.license,
         prepared=prepared,
         plan=plan,
         progress=progress,
@@ -106,6 +117,7 @@ def finish(
         base_report=base_report,
         verdict=verdict,
         rescoring=rescoring,
+        by_source=tuple(by_source),
     )
     rows = build_rows(clips, hypotheses, normalizer=prepared.normalizer)
 

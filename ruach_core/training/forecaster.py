@@ -25,6 +25,7 @@ from ruach_core.training.costs import (
     size_of,
     usable_bytes,
 )
+from ruach_core.training.drawing import expected_size
 from ruach_core.training.forecast import (
     ModelForecast,
     Pass,
@@ -128,7 +129,7 @@ class Forecaster:
         else:
             tokens = SpecialTokens("", *[0] * 7)  # only their number counts
         lengths = [len(tokenizer.encode_text(u.reference or "")) for u in found.validation]
-        n_train = len(found.train)
+        n_train = expected_size(found.train)
         return cls(
             config=config,
             hardware=hardware,
@@ -191,7 +192,7 @@ class Forecaster:
             training_s=training_s,
             validation_s=validation_s,
             n_epochs=self.n_epochs,
-            n_clips=len(self.found.train),
+            n_clips=expected_size(self.found.train),
             basis=speed.basis(size),
             expected=expect_wer(size.name, hours, is_known=self.is_known) if hours else None,
         )

@@ -32,6 +32,7 @@ from ruach_core.training.checkpoint import (
     write_weights,
 )
 from ruach_core.training.collate import Collator
+from ruach_core.training.drawing import epoch_sizes, expected_size
 from ruach_core.training.memory import PassDidNotFitError, smaller_limit
 from ruach_core.training.optimizer import (
     default_epochs,
@@ -113,9 +114,10 @@ class Loop:
             seed=plan.config.seed,
             ranks=self._ranks,
         )
-        self._per_epoch = math.ceil(len(plan.train) / plan.batch_size)
-        n_epochs = self._config.epochs or default_epochs(len(plan.train))
-        self._n_updates = self._per_epoch * n_epochs
+        n_epochs = self._config.epochs or default_epochs(expected_size(plan.train))
+        sizes = epoch_sizes(plan.train, seed=plan.config.seed, n_epochs=n_epochs)
+        self._n_updates = sum(math.ceil(size / plan.batch_size) for size in sizes)
+        self._per_epoch = self._n_updates / n_epochs  # where clips have weights, on the average
         if self._config.max_steps:
             self._n_updates = min(self._n_updates, self._config.max_steps)
         self._stop_signal: int | None = None

@@ -96,7 +96,8 @@ def pack_clips(
         previous = None
         if wants_prompt and before is not None:
             is_same = utterances[before].speaker_id == utterances[members[0]].speaker_id
-            if is_same and has_room(n_positions + n_tokens[before] + 1):
+            # A clip that is drawn twice must not be told its own text.
+            if is_same and before not in members and has_room(n_positions + n_tokens[before] + 1):
                 previous = before
         windows.append(TrainingWindow(members, starts, ends, previous))
         before = members[-1]

@@ -21,7 +21,7 @@ from ruach_core.training.guessed_tokens import GuessedTokenizer
 from ruach_core.training.hardware import Hardware, parse_gpu, this_machine
 from ruach_core.training.language import RunLanguage, known_language
 from ruach_core.training.preparation import (
-    DataSource,
+    ChosenData,
     Examined,
     choose_data,
     examine,
@@ -51,7 +51,7 @@ class PlannedRun:
 
     config: RunConfig
     hardware: Hardware
-    source: DataSource
+    source: ChosenData
     found: Examined
     are_tokens_measured: bool
     language: RunLanguage | None
@@ -97,14 +97,15 @@ def plan_run(
     plugins.check_options(config.options)
     hardware = _choose_hardware(config, gpu)
     source = choose_data(config, plugins)
-    plugins.find_dataset_loader(source.path)
+    for one in source.sources.sources:
+        plugins.find_dataset_loader(one.path)
     language = known_language(config, plugins)
     candidates = find_candidates(list(models) or [config.model], plugins)
     tokenizer = _read_tokenizer(candidates)
     manifest = plugins.manifest
     counting = tokenizer or GuessedTokenizer(manifest.tokens_per_char if manifest else None)
     found = examine(
-        config, plugins, source.path, counting, console, runs_checks=tokenizer is not None
+        config, plugins, source.sources, counting, console, runs_checks=tokenizer is not None
     )
     refuse_errors(found.findings)
     forecaster = Forecaster.of(
@@ -181,7 +182,7 @@ def _read_tokenizer(candidates: Sequence[Candidate]) -> WhisperTokenizer | None:
     return WhisperTokenizer.read(here[0]) if here else None
 
 
-def _data_warnings(found: Examined, source: DataSource) -> list[str]:
+def _data_warnings(found: Examined, source: ChosenData) -> list[str]:
     warnings = [] if not source.is_sample else [source.note]
     hours = sum(u.duration_s or 0.0 for u in found.train) / 3600
     if hours < _LITTLE_HOURS:

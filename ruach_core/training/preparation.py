@@ -15,6 +15,7 @@ from ruach_core.errors import DataError
 from ruach_core.features import FloatArray
 from ruach_core.models.special_tokens import SpecialTokens, WhisperTokenizer
 from ruach_core.models.windows import allow_short_windows
+from ruach_core.sources import DataSources
 from ruach_core.text.token_budget import (
     EncodedOnce,
     TokenBudget,
@@ -22,6 +23,7 @@ from ruach_core.text.token_budget import (
     token_budget,
 )
 from ruach_core.training.collate import Collator
+from ruach_core.training.drawing import epoch_sizes, expected_size
 from ruach_core.training.language import (
     HEARD_CLIPS,
     RunLanguage,
@@ -30,6 +32,7 @@ from ruach_core.training.language import (
     known_language,
     language_by_ear,
 )
+from ruach_core.training.optimizer import default_epochs
 from ruach_core.training.randomness import pick
 from ruach_core.types import Finding, SetAside, TextNormalizer, TextTokenizer, Utterance
 
@@ -39,10 +42,10 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class DataSource:
+class ChosenData:
     """Where the run's clips come from."""
 
-    path: Path
+    sources: DataSources
     is_sample: bool
     note: str
 
@@ -131,14 +134,14 @@ class Examined:
         )
 
 
-def choose_data(config: RunConfig, plugins: Plugins) -> DataSource:
+def choose_data(config: RunConfig, plugins: Plugins) -> ChosenData:
     """The dataset that was asked for, or the pack's bundled sample where none is in place.
 
     Raises:
         DataError: there is neither.
     """
-    if config.data != DEFAULT_DATA or config.data.exists():
-        return DataSource(config.data, False, f"Data: {config.data}")
+    if config.data != DataSources.of(DEFAULT_DATA) or DEFAULT_DATA.exists():
+        return ChosenData(config.data, False, f"Data: {config.data}")
     manifest, pack = plugins.manifest, plugins.pack
     sample = manifest.sample if manifest else None
     if manifest is None or pack is None or pack.directory is None or sample is None:
@@ -151,11 +154,11 @@ def choose_data(config: RunConfig, plugins: Plugins) -> DataSource:
         f"No dataset in {DEFAULT_DATA}: training on the SAMPLE bundled with {pack.distribution} "
         f"({kind}), to try things out; the model will not understand real speech"
     )
-    return DataSource(pack.directory / sample.path, True, note)
+    return ChosenData(DataSources.of(pack.directory / sample.path), True, note)
 
 
 def prepare(
-    config: RunConfig, plugins: Plugins, source: Path, model_dir: Path, console: Console
+    config: RunConfig, plugins: Plugins, sources: DataSources, model_dir: Path, console: Console
 ) -> Prepared:
     """Read and check the corpus; print what was found.
 
@@ -163,10 +166,12 @@ def prepare(
         DataError: nothing usable is left, or a check found an error.
     """
     tokenizer = WhisperTokenizer.read(model_dir)
-    found = examine(config, plugins, source, tokenizer, console)
+    found = examine(config, plugins, sources, tokenizer, console)
     for line in corpus_lines(
         found.train, found.validation, found.test, found.set_aside, found.corpus.notes
     ):
+        console.line(line)
+    for line in source_lines(found.corpus, found.train):
         console.line(line)
     for line in [*found.budget.lines(), *finding_lines(found.findings)]:
         console.line(line)
@@ -178,7 +183,7 @@ def prepare(
 def examine(
     config: RunConfig,
     plugins: Plugins,
-    source: Path,
+    sources: DataSources,
     tokenizer: TextTokenizer,
     console: Console,
     *,
@@ -189,7 +194,7 @@ def examine(
     Args:
         config: the settings.
         plugins: of the run.
-        source: the dataset.
+        sources: the dataset, or several.
         tokenizer: the base model's.
         console: shows progress.
         runs_checks: whether the plugins' checks look at the texts; they need a real tokenizer.
@@ -198,8 +203,8 @@ def examine(
         DataError: the source can't be read, or too little that is usable is left.
     """
     normalizer = plugins.normalizer(config.options)
-    with console.stage(f"Reading {source}"):
-        corpus = _read(config, plugins, source, normalizer, console)
+    with console.stage(f"Reading {sources}"):
+        corpus = _read(config, plugins, sources, normalizer, console)
     # Test texts choose nothing, so they aren't counted.
     seen = [*corpus.train, *corpus.validation]
     budget = token_budget(
@@ -211,9 +216,11 @@ def examine(
     set_aside = (*corpus.set_aside, *train_refused, *validation_refused, *test_refused)
     if len(train) < 2 or not validation:
         raise DataError(
-            f"{source}: {len(train)} training and {len(validation)} validation clips are left "
+            f"{sources}: {len(train)} training and {len(validation)} validation clips are left "
             f"after {len(set_aside)} were set aside; more clips are needed"
         )
+    n_epochs = config.training.epochs or default_epochs(expected_size(train))
+    epoch_sizes(train, seed=config.seed, n_epochs=n_epochs)  # refuses an epoch without clips
     once = EncodedOnce(tokenizer)
     checks = plugins.tokenization_checks() if runs_checks else []
     return Examined(
@@ -251,6 +258,27 @@ def corpus_lines(
         lines.append(f"set aside  {len(set_aside):>7} clips  {listed}")
         lines.append(f"           for example {first.utterance_id}: {first.detail}")
     return [*lines, *(f"note: {note}" for note in notes)]
+
+
+def source_lines(corpus: Corpus, train: Sequence[Utterance]) -> list[str]:
+    """What each of several sources gives to training; nothing where there is one without a weight.
+
+    Args:
+        corpus: of all sources.
+        train: the clips that are trained on.
+    """
+    if len(corpus.parts) == 1 and corpus.parts[0].weight == 1.0:
+        return []
+    n_all = sum(u.weight for u in train)
+    lines = []
+    for part in corpus.parts:
+        n_clips = sum(u.source == part.name for u in train)
+        drawn = part.weight * n_clips
+        lines.append(
+            f"source     {part.name or corpus.source}: {n_clips} train clips, weight "
+            f"{part.weight:g}: about {drawn:.0f} drawn an epoch, {drawn / n_all:.0%} of all"
+        )
+    return lines
 
 
 def _choose_language(
@@ -336,7 +364,7 @@ def _describe(finding: Finding) -> str:
 def _read(
     config: RunConfig,
     plugins: Plugins,
-    source: Path,
+    sources: DataSources,
     normalizer: TextNormalizer,
     console: Console,
 ) -> Corpus:
@@ -350,7 +378,7 @@ def _read(
 
     try:
         return read_corpus(
-            source,
+            sources,
             plugins,
             normalizer=normalizer,
             settings=config.dataset,

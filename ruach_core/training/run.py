@@ -23,6 +23,7 @@ from ruach_core.training.checkpoint import Progress, check_identity, load_weight
 from ruach_core.training.collate import Collator, Tensors
 from ruach_core.training.console import Console
 from ruach_core.training.device import choose_precision, default_micro_batch_s, require_train_extra
+from ruach_core.training.drawing import expected_size
 from ruach_core.training.encoder_cache import (
     CachedCollator,
     EncoderStates,
@@ -106,7 +107,8 @@ def _lead(
     check_language_model(config.lm)
     source = choose_data(config, plugins)
     # A folder without data is refused before a model is fetched for it.
-    plugins.find_dataset_loader(source.path)
+    for one in source.sources.sources:
+        plugins.find_dataset_loader(one.path)
     console.line(source.note)
     if config.no_pack:
         console.line(WITHOUT_PACK.format(lang=config.lang))
@@ -114,7 +116,7 @@ def _lead(
     console.line(f"Base model: {base.name} (from {base.source}{_because(base.reason)})")
     outputs = Outputs.of(config, is_sample=source.is_sample)
     outputs.check(resume=resume, overwrite=overwrite)  # before hours of audio are read
-    prepared = prepare(config, plugins, source.path, base.directory, console)
+    prepared = prepare(config, plugins, source.sources, base.directory, console)
     outputs.claim(resume=resume, overwrite=overwrite)
     write_set_aside(outputs.work / "set_aside.csv", prepared.set_aside)
     model = _build_model(config, base, prepared.tokens, prepared.text_ids, ranks)
@@ -289,9 +291,10 @@ def _plan(
             model.config.d_model, zero_shot.deciding_wer, lora=config.training.lora_rank > 0
         )
     precision, why_precision = choose_precision(config.training.precision)
-    batch_size = config.training.batch_size or default_batch_size(len(prepared.train))
+    n_drawn = expected_size(prepared.train)
+    batch_size = config.training.batch_size or default_batch_size(n_drawn)
     console.line(f"Learning rate {rate:g}: {why_rate}")
-    epochs = config.training.epochs or default_epochs(len(prepared.train))
+    epochs = config.training.epochs or default_epochs(n_drawn)
     console.line(f"Precision {precision}: {why_precision}")
     console.line(f"{epochs} epochs at most, {batch_size} clips per update")
     return Plan(

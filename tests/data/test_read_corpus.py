@@ -66,11 +66,11 @@ def source(tmp_path, write_split):
 def test_corpus_is_read_normalised_and_split(source, read):
     calls = []
     corpus = read(source, on_progress=lambda *call: calls.append(call))
-    assert corpus.loader == "folder"
+    assert [(p.name, p.loader) for p in corpus.parts] == [("", "folder")]
     assert len(corpus.train) + len(corpus.validation) == 20
     assert 1 <= len(corpus.validation) <= 3
     assert len(corpus.test) == 4
-    assert not corpus.has_own_validation
+    assert corpus.parts[0].splits == ("train", "test")
     assert not corpus.set_aside
     for utterance in (*corpus.train, *corpus.validation, *corpus.test):
         assert utterance.duration_s == pytest.approx(0.5)
@@ -103,7 +103,7 @@ def test_fingerprint_follows_text_audio_and_split_but_not_the_place(source, read
 def test_own_validation_is_kept_and_leaks_are_told(source, read, write_split):
     write_split(source / "validation", [("audio/a.wav", "S NUMBER 3.", "z")], seed=3)
     corpus = read(source)
-    assert corpus.has_own_validation
+    assert "validation" in corpus.parts[0].splits
     assert len(corpus.train) == 20
     notes = [note for note in corpus.notes if note.startswith("leak")]
     assert len(notes) == 2

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ruach_core.config import build_config
-from ruach_core.data.corpus import Corpus
+from ruach_core.data.corpus import Corpus, CorpusPart
 from ruach_core.evaluation.report import build_report
 from ruach_core.export.card import RunRecord, model_card, run_json
 from ruach_core.export.parity import ParityRow
@@ -21,7 +21,7 @@ from ruach_core.training.collate import Collator
 from ruach_core.training.language import RunLanguage
 from ruach_core.training.loop import Plan
 from ruach_core.training.preparation import Prepared
-from ruach_core.types import SetAside, Utterance
+from ruach_core.types import CorpusInfo, SetAside, Utterance
 
 PARITY = (ParityRow("full", "int8_float32", 3, 0.25, 0.5, 1 / 3),)
 
@@ -48,8 +48,10 @@ def record(tmp_path_factory: pytest.TempPathFactory) -> RunRecord:
     train, validation, test = clips("train", 4), clips("validation", 2), clips("test", 3)
     aside = (SetAside("x.wav", "train", "missing", "no such file"),)
     prepared = Prepared(
-        corpus=Corpus(Path("/secret/recordings"), "folder", train, validation, test, aside,
-                      "f" * 64, True, ("a note on the data",)),
+        corpus=Corpus(
+            config.data, (CorpusPart("", 1.0, "folder", CorpusInfo(), ("train", "test")),), train,
+            validation, test, aside, "f" * 64, ("a note on the data",),
+        ),
         train=train, validation=validation, test=test, set_aside=aside, text_ids=[[1]] * 4,
         budget=token_budget(["Ba be"], [1.0], tokenizer), max_new_tokens=77, tokenizer=tokenizer,
         tokens=tokens, normalizer=plugins.normalizer({}), heard={},

@@ -26,7 +26,7 @@ def prepared(tiny_whisper: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     config = build_config({}, {"lang": "qaa", "training.batch_size": 4})
     plugins = Plugins.load("qaa")
     tokenizer = WhisperTokenizer.read(tiny_whisper)
-    source = choose_data(config, plugins).path
+    source = choose_data(config, plugins).sources
     found = examine(config, plugins, source, tokenizer, Console(is_quiet=True))
     yield config, found.complete(config, tokenizer, RunLanguage("qaa", "Toy", "en"), {})
     assert list(tmp_path.iterdir()) == []  # nothing is written

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from ruach_core.default_plugins.loaders.fleurs import FleursLoader
 from ruach_core.default_plugins.loaders.folder import FolderLoader
+from ruach_core.default_plugins.loaders.huggingface import HuggingFaceLoader
 from ruach_core.default_plugins.loaders.kaldi import KaldiLoader
 from ruach_core.default_plugins.loaders.ljspeech import LJSpeechLoader
 from ruach_core.default_plugins.loaders.subtitles import SubtitleLoader
@@ -17,5 +18,6 @@ from ruach_core.types import DatasetLoader
 def ruach_dataset_loaders(lang: str) -> Sequence[DatasetLoader]:
     """Those that have the surest marks first; loose files, which may lie in any of them, last."""
     return [
-        KaldiLoader(), FleursLoader(), LJSpeechLoader(), FolderLoader(), SubtitleLoader(lang),
+        KaldiLoader(), FleursLoader(), LJSpeechLoader(), FolderLoader(), HuggingFaceLoader(),
+        SubtitleLoader(lang),
     ]  # fmt: skip
