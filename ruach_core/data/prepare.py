@@ -1,0 +1,447 @@
+"""Writes a corpus as the canonical folder: 16 kHz mono wav, one table a split, what was rejected.
+
+Clips are decoded in a few threads and recorded as they are written, so a run that is killed goes on
+where it was, and a run on what is prepared already does nothing. The tables come last.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import wave
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ruach_core.blame import split_source
+from ruach_core.data.assign import Assignment
+from ruach_core.data.audio import AudioError, load_audio
+from ruach_core.data.clip_cells import (
+    MAX_TRANSCRIPT,
+    clean_cell,
+    clip_identity,
+    clip_name,
+    column_name,
+    is_text,
+    one_line,
+)
+from ruach_core.data.parallel import in_parallel
+from ruach_core.data.prepare_state import STATE, ClipRecord, PrepareState, disk_full
+from ruach_core.data.prepared import (
+    REJECTED,
+    SPLITS,
+    TABLE,
+    Row,
+    arrange,
+    audio_path,
+    find_audio,
+    read_record,
+    remove_audio,
+    write_aside,
+    write_record,
+)
+from ruach_core.data.read import find_fault, write_set_aside
+from ruach_core.data.split_choice import (
+    KEPT,
+    RECORDED_AS,
+    NewSplits,
+    SplitInput,
+    are_made,
+    sentence_key,
+)
+from ruach_core.data.waveforms import to_pcm16
+from ruach_core.errors import DataError, UserError
+from ruach_core.packs import core_version
+from ruach_core.types import SAMPLING_RATE, SetAside, Split, TextNormalizer, Utterance
+
+if TYPE_CHECKING:
+    from ruach_core.blame import BlamedLoader
+    from ruach_core.config import DataConfig
+    from ruach_core.plugins import Plugins
+
+_HEADER_BYTES = 44
+_MAX_EXTRA = 100
+"""Columns beside our own; a row stays far below what the reader of tables takes."""
+OnProgress = Callable[[int, int, float], object]
+"""Told how many rows are done, how many of them are set aside, and the seconds prepared."""
+
+
+@dataclass(frozen=True, slots=True)
+class PrepareReport:
+    """What a run did.
+
+    Attributes:
+        n_decoded: clips that were decoded, because they are new or their audio is.
+        n_changed: other rows whose text, speaker, split or place changed.
+        n_removed: rows that the source no longer has.
+        is_unchanged: nothing was written, since all was there.
+        record: `dataset.json`.
+        notes: what a user should know, one line each.
+    """
+
+    n_decoded: int
+    n_changed: int
+    n_removed: int
+    is_unchanged: bool
+    record: dict[str, object]
+    notes: tuple[str, ...]
+
+
+def prepare(
+    source: Path,
+    output: Path,
+    plugins: Plugins,
+    *,
+    normalizer: TextNormalizer,
+    settings: DataConfig,
+    new_splits: NewSplits | None,
+    n_threads: int,
+    on_progress: OnProgress | None = None,
+) -> PrepareReport:
+    """Write the corpus into `output`, or bring what is there up to date.
+
+    Args:
+        source: the folder (or whatever a loader knows); it is only read.
+        output: a folder that is missing, empty, or was prepared before.
+        plugins: gives the loader and the language.
+        normalizer: tells which texts have nothing to say, and which are one sentence.
+        settings: bounds on durations, as in training.
+        new_splits: how to split; None keeps the source's own splits.
+        n_threads: how many clips are decoded at once.
+        on_progress: called after each row.
+
+    Raises:
+        DataError: the source can't be read as a whole, or not one of its clips can be used.
+        UserError: the output can't be used, or its disk is full.
+    """
+    loader = plugins.find_dataset_loader(source)
+    _check_output(source, output)
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        with PrepareState(output) as state:
+            _remove_leftovers(output)
+            work = _Work(output, state, normalizer, settings)
+            _read_all(work, loader, source, n_threads, on_progress)
+            n_removed = _remove_unseen(work)
+            about = _describe(source, loader, plugins, normalizer, settings)
+            return _finish(work, about, new_splits, n_removed)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise disk_full(output) from error
+        raise UserError(f"{output}: can't be written: {error.strerror or error}") from error
+
+
+def _check_output(source: Path, output: Path) -> None:
+    """Refuse an output that would touch the source or what someone else put there.
+
+    Raises:
+        UserError: such an output.
+    """
+    path = split_source(source)[1]
+    inner, outer = Path(os.path.realpath(output)), Path(os.path.realpath(path))
+    if path.exists() and (inner == outer or inner in outer.parents or outer in inner.parents):
+        raise UserError(
+            f"--output {output}: it and the source {path} must not be inside one another; "
+            "give a folder elsewhere"
+        )
+    if output.exists() and not output.is_dir():
+        raise UserError(f"--output {output}: is not a folder")
+    if output.is_dir() and any(output.iterdir()):
+        is_ours = (output / STATE).is_file() or read_record(output) is not None
+        if not is_ours:
+            raise UserError(
+                f"--output {output}: holds files that ruach data prepare didn't write; give an "
+                "empty folder"
+            )
+
+
+def _remove_leftovers(output: Path) -> None:
+    """Files that a killed run was writing."""
+    for folder in (output, *(audio_path(output, split, "x").parent for split in SPLITS)):
+        if folder.is_dir():
+            with os.scandir(folder) as entries:
+                names = [e.name for e in entries if e.name[0] == "." and e.name.endswith(".tmp")]
+            for name in names:
+                (folder / name).unlink(missing_ok=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """A row, and the audio to decode for it; `utterance` is None where there is nothing to do."""
+
+    record: ClipRecord
+    known: ClipRecord | None
+    utterance: Utterance | None = None
+
+
+class _Work:
+    """Turns rows into records and clips."""
+
+    def __init__(
+        self, output: Path, state: PrepareState, normalizer: TextNormalizer, settings: DataConfig
+    ) -> None:
+        self.output = output
+        self.state = state
+        self.n_decoded = self.n_changed = self.n_rejected = 0
+        self.seconds = 0.0
+        self._normalizer = normalizer
+        self._settings = settings
+
+    def plan(self, seq: int, row: Utterance | SetAside) -> _Job:
+        """What there is to do for a row; for the main thread alone."""
+        record = self._describe(seq, row)
+        if not self.state.see(record.id):
+            unique = f"{record.id}\0{seq}"
+            self.state.see(unique)
+            record = replace(record, id=unique, name="").reject(
+                "bad-row", "same id as an earlier row"
+            )
+        known = self.state.find(record.id)
+        if record.reason is not None or not isinstance(row, Utterance):
+            return _Job(record, known)
+        if known is not None and known.audio_key == record.audio_key and self._is_there(known):
+            keep = replace(record, n_samples=known.n_samples, audio_sha256=known.audio_sha256)
+            if known.reason is not None:
+                keep = keep.reject(known.reason, known.detail)
+            return _Job(keep, known)
+        return _Job(record, known, row)
+
+    def decode(self, job: _Job) -> _Job:
+        """Write the clip of a job; usable in several threads."""
+        row, record = job.utterance, job.record
+        if row is None:
+            return job
+        try:
+            waveform = load_audio(
+                row.audio,
+                start_s=row.start_s,
+                end_s=row.end_s,
+                max_duration_s=self._settings.max_duration_s,
+            )
+        except AudioError as error:
+            return replace(job, record=record.reject(error.reason, error.detail))
+        if (fault := find_fault(waveform, self._settings)) is not None:
+            return replace(job, record=record.reject(*fault))
+        content = _to_wav(to_pcm16(waveform))
+        path = find_audio(self.output, record.name)
+        path = path or audio_path(self.output, record.split, record.name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_aside(path, lambda temporary: temporary.write_bytes(content))
+        sha256 = hashlib.sha256(content).hexdigest()
+        return replace(job, record=replace(record, n_samples=len(waveform), audio_sha256=sha256))
+
+    def keep(self, job: _Job) -> None:
+        """Record what came of a job."""
+        record = job.record
+        self.n_decoded += job.utterance is not None
+        self.n_rejected += record.reason is not None
+        self.seconds += record.n_samples / SAMPLING_RATE
+        if record == job.known:
+            return
+        self.n_changed += job.utterance is None
+        self.state.put(record)
+        if record.reason is not None and job.known is not None and job.known.name:
+            remove_audio(self.output, job.known.name)
+
+    def _is_there(self, known: ClipRecord) -> bool:
+        """Whether the clip of a record is on the disk, and whole."""
+        if known.reason is not None:
+            return True
+        path = find_audio(self.output, known.name)
+        return path is not None and path.stat().st_size == _HEADER_BYTES + 2 * known.n_samples
+
+    def _describe(self, seq: int, row: Utterance | SetAside) -> ClipRecord:
+        """The record of a row as far as it is known without its audio."""
+        if isinstance(row, SetAside):
+            identity = f"{clean_cell(row.utterance_id)}\0{seq}"
+            record = ClipRecord(identity, seq, row.split, row=clean_cell(row.row))  # type: ignore[arg-type]
+            return record.reject(row.reason, clean_cell(row.detail))
+        identity = clip_identity(row.id)
+        record = ClipRecord(
+            id=identity,
+            seq=seq,
+            split=row.split,
+            name=clip_name(identity),
+            audio_key=self._audio_key(row),
+            transcription=one_line(row.transcript),
+            speaker=clean_cell(row.speaker_id or ""),
+            attributes={
+                column_name(name): clean_cell(cell) for name, cell in row.attributes.items()
+            },
+            row=clean_cell(row.row),
+        )
+        if len(row.transcript) > MAX_TRANSCRIPT:
+            record = replace(record, transcription="")
+            return record.reject("label-too-long", f"{len(row.transcript)} characters of text")
+        if not is_text(row.transcript):
+            record = replace(record, transcription="")
+            return record.reject("bad-row", "the text holds a NUL or half a character")
+        target = self._normalizer.normalize(row.transcript, purpose="target")
+        sentence = self._normalizer.normalize(row.transcript, purpose="score")
+        if not target.strip() or not sentence.strip():
+            is_blank = not row.transcript.strip()
+            detail = "the transcript is empty" if is_blank else "nothing left after normalisation"
+            return record.reject("no-transcript", detail)
+        return replace(record, sentence=sentence_key(sentence))
+
+    def _audio_key(self, row: Utterance) -> str:
+        settings = self._settings
+        try:
+            found = row.audio.stat()
+            state = f"{found.st_size} {found.st_mtime_ns}"
+        except (OSError, ValueError):
+            state = "missing"
+        limits = f"{settings.min_duration_s} {settings.max_duration_s}"
+        return f"{state} {row.start_s} {row.end_s} {limits}"
+
+
+def _to_wav(samples: np.ndarray) -> bytes:
+    buffer = BytesIO()
+    with wave.open(buffer, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(SAMPLING_RATE)
+        file.writeframes(samples.tobytes())
+    return buffer.getvalue()
+
+
+def _read_all(
+    work: _Work,
+    loader: BlamedLoader,
+    source: Path,
+    n_threads: int,
+    on_progress: OnProgress | None,
+) -> None:
+    rows = (row for split in loader.splits(source) for row in loader.read(source, split))
+    jobs = (work.plan(seq, row) for seq, row in enumerate(rows))
+    for n_done, job in enumerate(in_parallel(work.decode, jobs, n_threads=n_threads), start=1):
+        work.keep(job)
+        if on_progress is not None:
+            on_progress(n_done, work.n_rejected, work.seconds)
+    if not work.seconds:
+        first = next(work.state.rejected(), None)
+        why = f" (first, {first.row or first.utterance_id}: {first.detail})" if first else ""
+        raise DataError(f"{source}: not one clip can be used{why}; ruach data check says more")
+
+
+def _remove_unseen(work: _Work) -> int:
+    """Drop what the source no longer has; how many rows."""
+    n_removed = 0
+    for record in work.state.unseen():
+        n_removed += 1
+        if record.name:
+            remove_audio(work.output, record.name)
+    if n_removed:
+        work.state.forget_unseen()
+    return n_removed
+
+
+def _describe(
+    source: Path,
+    loader: BlamedLoader,
+    plugins: Plugins,
+    normalizer: TextNormalizer,
+    settings: DataConfig,
+) -> dict[str, object]:
+    """What `dataset.json` says before anything is counted; nothing of this machine."""
+    info = loader.info(source)
+    path = split_source(source)[1]
+    pack = plugins.pack
+    return {
+        "title": info.title,
+        "license": info.license,
+        "url": info.url,
+        "lang": plugins.lang,
+        "provenance": {
+            "source": path.resolve().name if path.exists() else str(path),
+            "loader": loader.name,
+            "loader_distribution": loader.distribution,
+            "pack": f"{pack.distribution} {pack.version}" if pack else None,
+            "normalizer": normalizer.name,
+            "versions": {
+                "ruach-core": core_version(),
+                **{name: version(name) for name in ("soundfile", "av", "soxr", "numpy")},
+            },
+        },
+        "settings": {
+            "sampling_rate": SAMPLING_RATE,
+            "min_duration_s": settings.min_duration_s,
+            "max_duration_s": settings.max_duration_s,
+        },
+    }
+
+
+def _finish(
+    work: _Work, about: dict[str, object], new_splits: NewSplits | None, n_removed: int
+) -> PrepareReport:
+    """Write the tables and the record, unless they are there."""
+    state, output = work.state, work.output
+    record = read_record(output) or {}
+    is_known = (
+        state.is_finished
+        and all(record.get(name) == value for name, value in about.items())
+        and are_made(record, new_splits)
+        and all((output / split / TABLE).is_file() for split in record.get("splits", ()))
+        and (output / REJECTED).is_file()
+    )
+    if is_known:
+        return PrepareReport(work.n_decoded, 0, 0, not work.n_decoded, record, ())
+    extra, dropped = _extra_columns(state)
+    notes = list(dropped)
+    made = dict(KEPT)
+    assignment = None
+    if new_splits is not None:
+        assignment = new_splits.assign(_split_input(state))
+        made = new_splits.to_record(assignment)
+        notes += assignment.notes
+    summaries = arrange(output, _rows(state, assignment), extra)
+    n_rejected: dict[str, int] = {}
+    for item in state.rejected():
+        n_rejected[item.reason] = n_rejected.get(item.reason, 0) + 1
+    write_set_aside(output / REJECTED, state.rejected())
+    write_record(output, {**about, RECORDED_AS: made, "rejected": n_rejected}, summaries)
+    state.finish()
+    done = read_record(output) or {}
+    return PrepareReport(work.n_decoded, work.n_changed, n_removed, False, done, tuple(notes))
+
+
+def _split_input(state: PrepareState) -> SplitInput:
+    clips = SplitInput()
+    for record in state.clips():
+        clips.add(record.sentence, record.speaker, record.n_samples / SAMPLING_RATE)
+    return clips
+
+
+def _rows(state: PrepareState, assignment: Assignment | None) -> Iterator[tuple[Split, Row]]:
+    """Each clip's split and its row of the table, in the source's order."""
+    for i, record in enumerate(state.clips()):
+        yield (
+            record.split if assignment is None else assignment.splits[i],
+            {
+                **record.attributes,
+                "file_name": f"audio/{record.name}",
+                "transcription": record.transcription,
+                "speaker": record.speaker,
+                "duration_s": f"{record.n_samples / SAMPLING_RATE:.3f}",
+                "source_id": clean_cell(record.id),
+                "audio_sha256": record.audio_sha256,
+            },
+        )
+
+
+def _extra_columns(state: PrepareState) -> tuple[list[str], list[str]]:
+    """The source's other columns, and a note where there are too many."""
+    found: dict[str, None] = {}
+    for record in state.clips():
+        found.update(dict.fromkeys(record.attributes))
+    names = list(found)
+    notes = []
+    if len(names) > _MAX_EXTRA:
+        notes.append(f"{len(names) - _MAX_EXTRA} of the source's {len(names)} columns left out")
+    return names[:_MAX_EXTRA], notes
