@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ruach_core.blame import split_source
+from ruach_core.data.arrange import arrange, recover
 from ruach_core.data.assign import Assignment
 from ruach_core.data.audio import AudioError, load_audio
 from ruach_core.data.clip_cells import (
@@ -38,11 +39,9 @@ from ruach_core.data.prepared import (
     SPLITS,
     TABLE,
     Row,
-    arrange,
     audio_path,
     find_audio,
     read_record,
-    remove_audio,
     write_aside,
     write_record,
 )
@@ -125,10 +124,11 @@ def prepare(
     try:
         output.mkdir(parents=True, exist_ok=True)
         with PrepareState(output) as state:
+            recover(output)
             _remove_leftovers(output)
             work = _Work(output, state, normalizer, settings)
             _read_all(work, loader, source, n_threads, on_progress)
-            n_removed = _remove_unseen(work)
+            n_removed = state.forget_unseen()
             about = _describe(source, loader, plugins, normalizer, settings)
             return _finish(work, about, new_splits, n_removed)
     except OSError as error:
@@ -246,8 +246,6 @@ class _Work:
             return
         self.n_changed += job.utterance is None
         self.state.put(record)
-        if record.reason is not None and job.known is not None and job.known.name:
-            remove_audio(self.output, job.known.name)
 
     def _is_there(self, known: ClipRecord) -> bool:
         """Whether the clip of a record is on the disk, and whole."""
@@ -328,18 +326,6 @@ def _read_all(
         first = next(work.state.rejected(), None)
         why = f" (first, {first.row or first.utterance_id}: {first.detail})" if first else ""
         raise DataError(f"{source}: not one clip can be used{why}; ruach data check says more")
-
-
-def _remove_unseen(work: _Work) -> int:
-    """Drop what the source no longer has; how many rows."""
-    n_removed = 0
-    for record in work.state.unseen():
-        n_removed += 1
-        if record.name:
-            remove_audio(work.output, record.name)
-    if n_removed:
-        work.state.forget_unseen()
-    return n_removed
 
 
 def _describe(

@@ -140,15 +140,15 @@ class PrepareState:
         if self._n_pending >= _COMMIT_EVERY:
             self.commit()
 
-    def unseen(self) -> Iterator[ClipRecord]:
-        """Records of rows that the source no longer has."""
-        yield from self._select(" WHERE id NOT IN seen ORDER BY id")
-
-    def forget_unseen(self) -> None:
-        """Drop the records that `unseen` gave."""
+    def forget_unseen(self) -> int:
+        """Drop the records of rows that the source no longer has; how many there were."""
         with self._blame():
-            self._mark_unfinished()
-            self._db.execute("DELETE FROM clips WHERE id NOT IN seen")
+            where = "FROM clips WHERE id NOT IN seen"
+            (n_unseen,) = self._db.execute(f"SELECT count(*) {where}").fetchone()
+            if n_unseen:
+                self._mark_unfinished()
+                self._db.execute(f"DELETE {where}")
+        return int(n_unseen)
 
     def clips(self) -> Iterator[ClipRecord]:
         """The clips that are prepared, in the source's order."""

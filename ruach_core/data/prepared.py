@@ -1,8 +1,7 @@
-"""The canonical folder that `ruach data prepare` writes, and how its splits are arranged.
+"""The canonical folder that `ruach data prepare` writes: its tables, its clips, its record.
 
 OUTPUT/{train,validation,test}/metadata.csv with OUTPUT/{...}/audio/*.wav, OUTPUT/rejected.csv and
-OUTPUT/dataset.json. At every moment each row of a table has its audio: clips that move to another
-split are linked there first, then the tables are replaced, then the old names go.
+OUTPUT/dataset.json.
 """
 
 from __future__ import annotations
@@ -10,19 +9,15 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-import os
-import re
-import shutil
-import tempfile
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
 
 from ruach_core.errors import DataError
-from ruach_core.types import CorpusInfo, Split
+from ruach_core.types import Split
 
 FORMAT = "ruach-prepared/1"
 RECORD = "dataset.json"
@@ -32,9 +27,7 @@ COLUMNS = ("file_name", "transcription", "speaker", "duration_s", "source_id", "
 """Of every table, first; the source's other columns follow."""
 _QUANTILES = (0.0, 0.1, 0.5, 0.9, 1.0)
 SPLITS: tuple[Split, ...] = get_args(Split)
-_AUDIO = "audio"
-_CLIP = re.compile(r"(^|-)[0-9a-f]{16}\.wav$")
-"""What names of prepared clips look like."""
+AUDIO = "audio"
 
 Row = Mapping[str, str]
 
@@ -125,16 +118,6 @@ def read_record(folder: Path) -> dict[str, Any] | None:
     return content if is_ours else None
 
 
-def read_corpus_info(folder: Path) -> CorpusInfo:
-    """Title, licence and address from `dataset.json`, as far as it has them; never raises."""
-    try:
-        record = read_record(folder) or {}
-    except DataError:
-        record = {}
-    values = [record.get(name) for name in ("title", "license", "url")]
-    return CorpusInfo(*(value if isinstance(value, str) else None for value in values))
-
-
 def write_record(folder: Path, about: Mapping[str, object], summaries: Summaries) -> None:
     """Write `dataset.json`: what is given, then what the splits hold.
 
@@ -164,20 +147,13 @@ def _joined_hash(summaries: Summaries) -> str:
 
 def audio_path(folder: Path, split: Split, name: str) -> Path:
     """Where a clip of this file name is, or would be, in a split."""
-    return folder / split / _AUDIO / name
+    return folder / split / AUDIO / name
 
 
 def find_audio(folder: Path, name: str) -> Path | None:
     """The clip's file in whichever split it is."""
     paths = (audio_path(folder, split, name) for split in SPLITS)
     return next((path for path in paths if path.is_file()), None)
-
-
-def remove_audio(folder: Path, name: str, *, keep: Split | None = None) -> None:
-    """Delete a clip's file from every split but `keep`."""
-    for split in SPLITS:
-        if split != keep:
-            audio_path(folder, split, name).unlink(missing_ok=True)
 
 
 def read_rows(folder: Path) -> Iterator[tuple[Split, dict[str, str]]]:
@@ -215,92 +191,6 @@ def extra_columns(folder: Path) -> list[str]:
     return [name for name in found if name not in COLUMNS]
 
 
-def arrange(
-    folder: Path, rows: Iterable[tuple[Split, Row]], extra: Sequence[str]
-) -> dict[Split, SplitSummary]:
-    """Write the tables of all splits, with every clip's file in its split.
-
-    May be killed at any moment and run again with the same rows.
-
-    Args:
-        folder: the prepared folder; the clips' files are somewhere in it.
-        rows: each clip's split and cells, in the order of the tables.
-        extra: the columns that follow `COLUMNS`.
-
-    Raises:
-        DataError: a clip's file is gone.
-        OSError: the folder can't be written to.
-    """
-    summaries = {split: SplitSummary() for split in SPLITS}
-    with ExitStack() as stack:
-        tables = {split: stack.enter_context(_Table(folder, split, extra)) for split in SPLITS}
-        for split, row in rows:
-            _link(folder, split, Path(row["file_name"]).name)
-            tables[split].write(row)
-            summaries[split].add(row)
-        for split, table in tables.items():
-            table.publish(is_empty=not summaries[split].n_clips)
-    for split, row in read_rows(folder):
-        remove_audio(folder, Path(row["file_name"]).name, keep=split)
-    _remove_strangers(folder, summaries)
-    for split, summary in summaries.items():
-        if not summary.n_clips:
-            _remove_empty(folder, split, extra)
-    return {split: summary for split, summary in summaries.items() if summary.n_clips}
-
-
-class _Table:
-    """One split's table, written under another name; gone unless it is published."""
-
-    def __init__(self, folder: Path, split: Split, extra: Sequence[str]) -> None:
-        self._path = folder / split / TABLE
-        self._path.parent.mkdir(exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=folder, prefix=f".{split}.", suffix=".csv.tmp")
-        self._temporary = Path(name)
-        self._file = os.fdopen(handle, "w", encoding="utf-8", newline="")
-        self._writer = csv.DictWriter(
-            self._file, [*COLUMNS, *extra], restval="", extrasaction="ignore",
-            lineterminator="\n",
-        )  # fmt: skip
-        self._writer.writeheader()
-
-    def __enter__(self) -> _Table:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
-        self._temporary.unlink(missing_ok=True)
-
-    def write(self, row: Row) -> None:
-        self._writer.writerow(row)
-
-    def publish(self, *, is_empty: bool) -> None:
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._file.close()
-        if is_empty:
-            self._path.unlink(missing_ok=True)
-            return
-        self._temporary.chmod(0o644)
-        self._temporary.replace(self._path)
-
-
-def _link(folder: Path, split: Split, name: str) -> None:
-    """Make the clip's file be in the split, beside where it is now."""
-    wanted = audio_path(folder, split, name)
-    if wanted.is_file():
-        return
-    found = find_audio(folder, name)
-    if found is None:
-        raise DataError(f"{wanted}: no such file; run ruach data prepare again")
-    wanted.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        wanted.hardlink_to(found)
-    except OSError:
-        # Not every file system has links.
-        write_aside(wanted, lambda temporary: shutil.copyfile(found, temporary))
-
-
 def write_aside(path: Path, write: Callable[[Path], object]) -> None:
     """Let `write` make the file under another name in its folder, and rename it.
 
@@ -315,31 +205,3 @@ def write_aside(path: Path, write: Callable[[Path], object]) -> None:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise
-
-
-def _remove_strangers(folder: Path, summaries: Summaries) -> None:
-    """Clips without a row, which a killed run wrote and the source no longer has."""
-    for split, summary in summaries.items():
-        audio = folder / split / _AUDIO
-        if not audio.is_dir():
-            continue
-        with os.scandir(audio) as entries:
-            n_files = sum(1 for entry in entries if _CLIP.search(entry.name))
-        if n_files == summary.n_clips:
-            continue
-        names = {Path(row["file_name"]).name for own, row in read_rows(folder) if own == split}
-        with os.scandir(audio) as entries:
-            strangers = [e.name for e in entries if _CLIP.search(e.name) and e.name not in names]
-        for name in strangers:
-            (audio / name).unlink(missing_ok=True)
-
-
-def _remove_empty(folder: Path, split: Split, extra: Sequence[str]) -> None:
-    """Remove an empty split's folder; where files of others are in it, it gets an empty table."""
-    try:
-        for path in (folder / split / _AUDIO, folder / split):
-            if path.is_dir():
-                path.rmdir()
-    except OSError:
-        with _Table(folder, split, extra) as table:
-            table.publish(is_empty=False)

@@ -126,7 +126,9 @@ def _choose(
     sizes: Mapping[str, int], n_clips: int, *, share: float, at_most: int, seed: int
 ) -> frozenset[str]:
     """As `choose_groups`, but never nothing."""
-    chosen = choose_groups(sizes, n_clips, share=share, at_most=at_most, seed=seed)
+    target = _target(n_clips, share, at_most)
+    threshold = min(share, at_most / n_clips)
+    chosen = choose_groups(sizes, threshold=threshold, target=target, at_most=at_most, seed=seed)
     # Every group is bigger than the limit, as with a handful of spoken commands.
     return chosen or frozenset([smallest_group(sizes, seed)])
 
@@ -137,25 +139,23 @@ def smallest_group(sizes: Mapping[str, int], seed: int | str) -> str:
 
 
 def choose_groups(
-    sizes: Mapping[str, int], n_clips: int, *, share: float, at_most: int, seed: int | str
+    sizes: Mapping[str, int], *, threshold: float, target: int, at_most: int, seed: int | str
 ) -> frozenset[str]:
-    """Groups whose hash lies below the wanted share; more or fewer if that misses it by far.
+    """Groups whose hash lies below a threshold; more or fewer if that misses the target by far.
 
     A threshold on each group's own hash, not a rank, keeps the choice stable as groups are added:
-    none moves while those below the threshold hold between half and one and a half times the share.
+    none moves while those below it hold between half and one and a half times the target.
 
     Args:
         sizes: for each group, its number of clips.
-        n_clips: what the share is of.
-        share: wanted share of the clips, 0 to 1.
+        threshold: the share of the groups that is wanted, 0 to 1.
+        target: the number of clips that is wanted, at least 1.
         at_most: at most so many clips.
         seed: another seed gives another choice.
 
     Returns:
-        The groups, of at most 1.5 times the share; none where every group is bigger than that.
+        The groups, of at most 1.5 times the target; none where every group is bigger than that.
     """
-    target = _target(n_clips, share, at_most)
-    threshold = min(share, at_most / n_clips)
     limit = min(at_most, max(1, int(1.5 * target)))
     ordered = sorted((hash_fraction(group, seed), group) for group in sizes)
     chosen: set[str] = set()

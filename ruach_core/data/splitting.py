@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ruach_core.data.arrange import arrange, recover
 from ruach_core.data.assign import Assignment
 from ruach_core.data.prepared import (
     RECORD,
     Summaries,
-    arrange,
     extra_columns,
     find_audio,
     read_record,
@@ -65,6 +65,7 @@ def split_prepared(
         DataError: the folder is unfinished or damaged, or can't be split as is wanted.
         OSError: the folder can't be written to.
     """
+    recover(folder)
     clips = SplitInput()
     before: list[Split] = []
     for split, row in read_rows(folder):
