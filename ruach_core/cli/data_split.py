@@ -58,13 +58,20 @@ def data_split(
     record = read_record(source)
     wanted = choose_splits(given, recorded_splits(record))
     plugins, normalizer = load_language(_lang(lang, record), settings, no_pack=no_pack)
-    if record is not None:
-        if output is not None:
-            raise UserError(f"--output: {source} is a prepared folder, its own tables are written")
-        result = split_prepared(source, normalizer, wanted, is_dry_run=is_dry_run)
-    else:
-        table = None if is_dry_run else output or Path("split.csv")
-        result = split_source_rows(source, plugins, normalizer, wanted, table=table)
+    if record is not None and output is not None:
+        raise UserError(f"--output: {source} is a prepared folder, its own tables are written")
+    table = None if is_dry_run else output or Path("split.csv")
+    try:
+        if record is not None:
+            result = split_prepared(source, normalizer, wanted, is_dry_run=is_dry_run)
+        else:
+            result = split_source_rows(source, plugins, normalizer, wanted, table=table)
+    except OSError as error:
+        where = source if record is not None else table
+        reason = error.strerror or error
+        raise UserError(
+            f"{where}: can't be written ({reason}); mend that and run it again"
+        ) from error
     if as_json:
         click.echo(json.dumps(_to_dict(result), ensure_ascii=False, indent=2))
         return
