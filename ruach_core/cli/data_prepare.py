@@ -125,7 +125,7 @@ def _lines(report: PrepareReport, output: Path) -> Iterator[str]:
         return
     yield (
         f"{output}: {record['clips']} clips, {record['hours']:.2f} h, {record['speakers']} "
-        f"speakers; {report.n_decoded} decoded now, {report.n_changed} other rows changed, "
+        f"speakers; {report.n_decoded} decoded now, {report.n_changed} other rows new or changed, "
         f"{report.n_removed} gone from the source"
     )
     yield "splits: " + ", ".join(

@@ -7,64 +7,48 @@ where it was, and a run on what is prepared already does nothing. The tables com
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
-import wave
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.metadata import version
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from ruach_core.blame import split_source
 from ruach_core.data.arrange import arrange, recover
 from ruach_core.data.assign import Assignment
-from ruach_core.data.audio import AudioError, load_audio
 from ruach_core.data.clip_cells import (
-    MAX_TRANSCRIPT,
     clean_cell,
-    clip_identity,
-    clip_name,
-    column_name,
-    is_text,
-    one_line,
 )
 from ruach_core.data.parallel import in_parallel
-from ruach_core.data.prepare_state import STATE, ClipRecord, PrepareState, disk_full
+from ruach_core.data.prepare_clips import ClipWriter
+from ruach_core.data.prepare_state import STATE, PrepareState, disk_full
 from ruach_core.data.prepared import (
     REJECTED,
     SPLITS,
     TABLE,
     Row,
     audio_path,
-    find_audio,
     read_record,
-    write_aside,
     write_record,
 )
-from ruach_core.data.read import find_fault, write_set_aside
+from ruach_core.data.read import write_set_aside
 from ruach_core.data.split_choice import (
     KEPT,
     RECORDED_AS,
     NewSplits,
     SplitInput,
     are_made,
-    sentence_key,
 )
-from ruach_core.data.waveforms import to_pcm16
 from ruach_core.errors import DataError, UserError
 from ruach_core.packs import core_version
-from ruach_core.types import SAMPLING_RATE, SetAside, Split, TextNormalizer, Utterance
+from ruach_core.types import SAMPLING_RATE, Split, TextNormalizer
 
 if TYPE_CHECKING:
     from ruach_core.blame import BlamedLoader
     from ruach_core.config import DataConfig
     from ruach_core.plugins import Plugins
 
-_HEADER_BYTES = 44
 _MAX_EXTRA = 100
 """Columns beside our own; a row stays far below what the reader of tables takes."""
 OnProgress = Callable[[int, int, float], object]
@@ -77,7 +61,7 @@ class PrepareReport:
 
     Attributes:
         n_decoded: clips that were decoded, because they are new or their audio is.
-        n_changed: other rows whose text, speaker, split or place changed.
+        n_changed: other rows that are new, or whose text, speaker, split or place changed.
         n_removed: rows that the source no longer has.
         is_unchanged: nothing was written, since all was there.
         record: `dataset.json`.
@@ -126,11 +110,11 @@ def prepare(
         with PrepareState(output) as state:
             recover(output)
             _remove_leftovers(output)
-            work = _Work(output, state, normalizer, settings)
-            _read_all(work, loader, source, n_threads, on_progress)
+            work = ClipWriter(output, state, normalizer, settings)
+            _read_all(work, state, loader, source, n_threads, on_progress)
             n_removed = state.forget_unseen()
             about = _describe(source, loader, plugins, normalizer, settings)
-            return _finish(work, about, new_splits, n_removed)
+            return _finish(work, state, output, about, new_splits, n_removed)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise disk_full(output) from error
@@ -171,146 +155,9 @@ def _remove_leftovers(output: Path) -> None:
                 (folder / name).unlink(missing_ok=True)
 
 
-@dataclass(frozen=True, slots=True)
-class _Job:
-    """A row, and the audio to decode for it; `utterance` is None where there is nothing to do."""
-
-    record: ClipRecord
-    known: ClipRecord | None
-    utterance: Utterance | None = None
-
-
-class _Work:
-    """Turns rows into records and clips."""
-
-    def __init__(
-        self, output: Path, state: PrepareState, normalizer: TextNormalizer, settings: DataConfig
-    ) -> None:
-        self.output = output
-        self.state = state
-        self.n_decoded = self.n_changed = self.n_rejected = 0
-        self.seconds = 0.0
-        self._normalizer = normalizer
-        self._settings = settings
-
-    def plan(self, seq: int, row: Utterance | SetAside) -> _Job:
-        """What there is to do for a row; for the main thread alone."""
-        record = self._describe(seq, row)
-        if not self.state.see(record.id):
-            unique = f"{record.id}\0{seq}"
-            self.state.see(unique)
-            record = replace(record, id=unique, name="").reject(
-                "bad-row", "same id as an earlier row"
-            )
-        known = self.state.find(record.id)
-        if record.reason is not None or not isinstance(row, Utterance):
-            return _Job(record, known)
-        if known is not None and known.audio_key == record.audio_key and self._is_there(known):
-            keep = replace(record, n_samples=known.n_samples, audio_sha256=known.audio_sha256)
-            if known.reason is not None:
-                keep = keep.reject(known.reason, known.detail)
-            return _Job(keep, known)
-        return _Job(record, known, row)
-
-    def decode(self, job: _Job) -> _Job:
-        """Write the clip of a job; usable in several threads."""
-        row, record = job.utterance, job.record
-        if row is None:
-            return job
-        try:
-            waveform = load_audio(
-                row.audio,
-                start_s=row.start_s,
-                end_s=row.end_s,
-                max_duration_s=self._settings.max_duration_s,
-            )
-        except AudioError as error:
-            return replace(job, record=record.reject(error.reason, error.detail))
-        if (fault := find_fault(waveform, self._settings)) is not None:
-            return replace(job, record=record.reject(*fault))
-        content = _to_wav(to_pcm16(waveform))
-        path = find_audio(self.output, record.name)
-        path = path or audio_path(self.output, record.split, record.name)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_aside(path, lambda temporary: temporary.write_bytes(content))
-        sha256 = hashlib.sha256(content).hexdigest()
-        return replace(job, record=replace(record, n_samples=len(waveform), audio_sha256=sha256))
-
-    def keep(self, job: _Job) -> None:
-        """Record what came of a job."""
-        record = job.record
-        self.n_decoded += job.utterance is not None
-        self.n_rejected += record.reason is not None
-        self.seconds += record.n_samples / SAMPLING_RATE
-        if record == job.known:
-            return
-        self.n_changed += job.utterance is None
-        self.state.put(record)
-
-    def _is_there(self, known: ClipRecord) -> bool:
-        """Whether the clip of a record is on the disk, and whole."""
-        if known.reason is not None:
-            return True
-        path = find_audio(self.output, known.name)
-        return path is not None and path.stat().st_size == _HEADER_BYTES + 2 * known.n_samples
-
-    def _describe(self, seq: int, row: Utterance | SetAside) -> ClipRecord:
-        """The record of a row as far as it is known without its audio."""
-        if isinstance(row, SetAside):
-            identity = f"{clean_cell(row.utterance_id)}\0{seq}"
-            record = ClipRecord(identity, seq, row.split, row=clean_cell(row.row))  # type: ignore[arg-type]
-            return record.reject(row.reason, clean_cell(row.detail))
-        identity = clip_identity(row.id)
-        record = ClipRecord(
-            id=identity,
-            seq=seq,
-            split=row.split,
-            name=clip_name(identity),
-            audio_key=self._audio_key(row),
-            transcription=one_line(row.transcript),
-            speaker=clean_cell(row.speaker_id or ""),
-            attributes={
-                column_name(name): clean_cell(cell) for name, cell in row.attributes.items()
-            },
-            row=clean_cell(row.row),
-        )
-        if len(row.transcript) > MAX_TRANSCRIPT:
-            record = replace(record, transcription="")
-            return record.reject("label-too-long", f"{len(row.transcript)} characters of text")
-        if not is_text(row.transcript):
-            record = replace(record, transcription="")
-            return record.reject("bad-row", "the text holds a NUL or half a character")
-        target = self._normalizer.normalize(row.transcript, purpose="target")
-        sentence = self._normalizer.normalize(row.transcript, purpose="score")
-        if not target.strip() or not sentence.strip():
-            is_blank = not row.transcript.strip()
-            detail = "the transcript is empty" if is_blank else "nothing left after normalisation"
-            return record.reject("no-transcript", detail)
-        return replace(record, sentence=sentence_key(sentence))
-
-    def _audio_key(self, row: Utterance) -> str:
-        settings = self._settings
-        try:
-            found = row.audio.stat()
-            state = f"{found.st_size} {found.st_mtime_ns}"
-        except (OSError, ValueError):
-            state = "missing"
-        limits = f"{settings.min_duration_s} {settings.max_duration_s}"
-        return f"{state} {row.start_s} {row.end_s} {limits}"
-
-
-def _to_wav(samples: np.ndarray) -> bytes:
-    buffer = BytesIO()
-    with wave.open(buffer, "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(SAMPLING_RATE)
-        file.writeframes(samples.tobytes())
-    return buffer.getvalue()
-
-
 def _read_all(
-    work: _Work,
+    work: ClipWriter,
+    state: PrepareState,
     loader: BlamedLoader,
     source: Path,
     n_threads: int,
@@ -323,7 +170,7 @@ def _read_all(
         if on_progress is not None:
             on_progress(n_done, work.n_rejected, work.seconds)
     if not work.seconds:
-        first = next(work.state.rejected(), None)
+        first = next(state.rejected(), None)
         why = f" (first, {first.row or first.utterance_id}: {first.detail})" if first else ""
         raise DataError(f"{source}: not one clip can be used{why}; ruach data check says more")
 
@@ -364,10 +211,14 @@ def _describe(
 
 
 def _finish(
-    work: _Work, about: dict[str, object], new_splits: NewSplits | None, n_removed: int
+    work: ClipWriter,
+    state: PrepareState,
+    output: Path,
+    about: dict[str, object],
+    new_splits: NewSplits | None,
+    n_removed: int,
 ) -> PrepareReport:
     """Write the tables and the record, unless they are there."""
-    state, output = work.state, work.output
     record = read_record(output) or {}
     is_known = (
         state.is_finished

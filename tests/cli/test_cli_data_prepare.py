@@ -46,8 +46,8 @@ def test_prepare_says_what_it_did_and_then_that_nothing_is_left(ruach, source):
     status, out, err = ruach("prepare", str(source), *PACK, "--output", "out")
     assert (status, err) == (0, "")
     assert out.splitlines() == [
-        "out: 30 clips, 0.00 h, 3 speakers; 31 decoded now, 0 other rows changed, 0 gone from the "
-        "source",
+        "out: 30 clips, 0.00 h, 3 speakers; 30 decoded now, 1 other rows new or changed, 0 gone "
+        "from the source",
         "splits: train 30 (0.00 h)",
         "rejected: 1 (1 missing), see out/rejected.csv",
     ]

@@ -17,9 +17,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ruach_core.config import DataConfig
-from ruach_core.data import prepare as prepare_module
+from ruach_core.data import prepare_clips
 from ruach_core.data.arrange import arrange
-from ruach_core.data.clip_cells import clip_name, column_name
+from ruach_core.data.audio import AudioError
+from ruach_core.data.clip_cells import clean_cell, clip_name, column_name
 from ruach_core.data.prepare import prepare
 from ruach_core.data.prepare_state import STATE
 from ruach_core.data.prepared import COLUMNS
@@ -164,6 +165,31 @@ def test_a_changed_text_decodes_nothing(run, source, tmp_path):
     assert clips_of(tmp_path / "out") == clips
 
 
+def test_a_text_that_is_mended_counts(run, source, tmp_path):
+    run(source)
+    path = source / "test/metadata.csv"
+    path.write_text(path.read_text().replace("audio/1.wav, ", "audio/1.wav,words"))
+    report = run(source)
+    assert report.n_decoded == 1
+    assert [row["transcription"] for row in table(tmp_path / "out", "test")][1] == "words"
+
+
+def test_a_clip_that_becomes_readable_counts(run, source, tmp_path, monkeypatch):
+    real = prepare_clips.load_audio
+
+    def forbidden(path, **limits):
+        if path.name == "2.wav":
+            raise AudioError(path, "unreadable", "can't be opened: Permission denied")
+        return real(path, **limits)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(prepare_clips, "load_audio", forbidden)
+        assert run(source).record["rejected"]["unreadable"] == 1
+        assert run(source).is_unchanged
+    assert run(source).n_decoded == 1
+    assert len(table(tmp_path / "out", "train")) == 6
+
+
 def test_changed_audio_is_decoded_alone(run, source, speech, tmp_path):
     run(source)
     before = clips_of(tmp_path / "out")
@@ -246,7 +272,7 @@ def test_no_output_among_others_files(run, source, tmp_path):
 
 
 def test_a_full_disk_is_one_line_and_no_loss(run, source, tmp_path, monkeypatch):
-    real = prepare_module.write_aside
+    real = prepare_clips.write_aside
     written = []
 
     def full(path, write):
@@ -256,7 +282,7 @@ def test_a_full_disk_is_one_line_and_no_loss(run, source, tmp_path, monkeypatch)
         real(path, write)
 
     with monkeypatch.context() as patch:
-        patch.setattr(prepare_module, "write_aside", full)
+        patch.setattr(prepare_clips, "write_aside", full)
         with pytest.raises(UserError, match="the disk is full; make room"):
             run(source)
     assert not list(tmp_path.rglob("*.tmp"))
@@ -437,7 +463,7 @@ def test_any_text_reads_back(tmp_path_factory, rows):
     for i, (text, others) in enumerate(rows):
         name = clip_name(str(i))
         (folder / "train/audio" / name).touch()
-        attributes = {column_name(key): prepare_module.clean_cell(v) for key, v in others.items()}
+        attributes = {column_name(key): clean_cell(v) for key, v in others.items()}
         extra.update(attributes)
         own = dict.fromkeys(COLUMNS, "")
         own |= {"file_name": f"audio/{name}", "transcription": text, "duration_s": "1"}

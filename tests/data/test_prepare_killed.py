@@ -31,8 +31,8 @@ from ruach_core.cli import main
 sys.exit(main(words))
 """
 MOMENTS = (
-    ("ruach_core.data.prepare:write_aside", 1),
-    ("ruach_core.data.prepare:write_aside", 100),
+    ("ruach_core.data.prepare_clips:write_aside", 1),
+    ("ruach_core.data.prepare_clips:write_aside", 100),
     ("ruach_core.data.prepare_state:PrepareState.put", 65),
     ("ruach_core.data.prepare_state:PrepareState.commit", 2),
     ("ruach_core.data.arrange:_link", 75),
@@ -104,7 +104,7 @@ def test_killed_once_and_run_again(source, unbroken, tmp_path, place, n):
 
 def test_killed_between_clips_it_decodes_the_rest_alone(source, unbroken, tmp_path):
     output = tmp_path / "out"
-    killed = prepare(source, output, place="ruach_core.data.prepare:write_aside", n=120)
+    killed = prepare(source, output, place="ruach_core.data.prepare_clips:write_aside", n=120)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     done = prepare(source, output)
     assert done.returncode == 0, done.stderr
