@@ -99,7 +99,8 @@ def progress_line() -> Iterator[Callable[[int, int, float], object] | None]:
         return
     n_shown = 0
     with click.progressbar(
-        iterable=iter(()),
+        # Of a generator click asks no length, and shows none.
+        iterable=(None for _ in ()),
         label="prepare",
         file=sys.stderr,
         show_pos=True,

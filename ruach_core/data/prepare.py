@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -137,12 +137,28 @@ def _check_output(source: Path, output: Path) -> None:
     if output.exists() and not output.is_dir():
         raise UserError(f"--output {output}: is not a folder")
     if output.is_dir() and any(output.iterdir()):
-        is_ours = (output / STATE).is_file() or read_record(output) is not None
-        if not is_ours:
+        record = read_record(output)
+        if record is not None and (earlier := _recorded_source(record)) != _source_name(source):
+            raise UserError(
+                f"--output {output}: was prepared from {earlier}, not from {_source_name(source)}; "
+                "give another folder, or delete it first"
+            )
+        if record is None and not (output / STATE).is_file():
             raise UserError(
                 f"--output {output}: holds files that ruach data prepare didn't write; give an "
                 "empty folder"
             )
+
+
+def _source_name(source: Path) -> str:
+    """What the source is called, without the folders of this machine that it lies in."""
+    path = split_source(source)[1]
+    return path.resolve().name if path.exists() else str(path)
+
+
+def _recorded_source(record: Mapping[str, object]) -> object:
+    provenance = record.get("provenance")
+    return provenance.get("source") if isinstance(provenance, dict) else None
 
 
 def _remove_leftovers(output: Path) -> None:
@@ -184,7 +200,6 @@ def _describe(
 ) -> dict[str, object]:
     """What `dataset.json` says before anything is counted; nothing of this machine."""
     info = loader.info(source)
-    path = split_source(source)[1]
     pack = plugins.pack
     return {
         "title": info.title,
@@ -192,7 +207,7 @@ def _describe(
         "url": info.url,
         "lang": plugins.lang,
         "provenance": {
-            "source": path.resolve().name if path.exists() else str(path),
+            "source": _source_name(source),
             "loader": loader.name,
             "loader_distribution": loader.distribution,
             "pack": f"{pack.distribution} {pack.version}" if pack else None,

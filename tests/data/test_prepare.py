@@ -271,6 +271,15 @@ def test_no_output_among_others_files(run, source, tmp_path):
     assert [p.name for p in (tmp_path / "out").iterdir()] == ["thesis.txt"]
 
 
+def test_no_other_source_takes_its_place(run, source, tmp_path):
+    run(source)
+    before = clips_of(tmp_path / "out")
+    shutil.copytree(source, tmp_path / "another")
+    with pytest.raises(UserError, match="was prepared from source, not from another"):
+        run(tmp_path / "another")
+    assert clips_of(tmp_path / "out") == before
+
+
 def test_a_full_disk_is_one_line_and_no_loss(run, source, tmp_path, monkeypatch):
     real = prepare_clips.write_aside
     written = []
