@@ -213,6 +213,7 @@ class BlamedLoader:
         self._inner = inner
         self._blame = blame
         self.name = inner.name
+        self.distribution = blame.distribution
 
     def detect(self, source: Path) -> bool:
         """Whether the source has this layout."""

@@ -46,7 +46,7 @@ _CORE_COMMANDS = {
     "langs": _Command(
         "ruach_core.cli.langs:langs", "List, show, check and try out language packs."
     ),
-    "data": _Command("ruach_core.cli.data:data", "Say what is wrong with a corpus."),
+    "data": _Command("ruach_core.cli.data:data", "Check, prepare and split a corpus."),
     "plugins": _Command("ruach_core.cli.plugins:plugins", "List what is plugged in."),
 }
 

@@ -14,6 +14,14 @@ _COMMANDS = {
         "ruach_core.cli.data_check:data_check",
         "Say what is wrong with a corpus: audio, texts, splits.",
     ),
+    "prepare": (
+        "ruach_core.cli.data_prepare:data_prepare",
+        "Write a corpus as a folder of 16 kHz wav files and tables.",
+    ),
+    "split": (
+        "ruach_core.cli.data_split:data_split",
+        "Divide a corpus into train, validation and test.",
+    ),
 }
 """Of each subcommand: where it is, and its summary."""
 
@@ -36,4 +44,4 @@ class _LazyGroup(click.Group):
 
 @click.group(cls=_LazyGroup)
 def data() -> None:
-    """Look at a corpus before training on it."""
+    """Check, prepare and split a corpus."""

@@ -42,7 +42,7 @@ Examples:
 
 \b
 --gpu takes a name or gigabytes of memory (24, which gives no times):
-    t4 v100 v100-32 rtx3060 rtx3090 rtx4090 a10g l4 l40s a100-40 a100-80 h100 h200
+    t4 v100 v100-32 rtx3060 rtx3090 rtx4090 a10g l4 l40s a100-40 a100-80 h100 h100pcie h200
 
 All settings of ruach train can be given as well (--SECTION.NAME VALUE, --config FILE).
 """

@@ -7,9 +7,8 @@ import hashlib
 import itertools
 import os
 import tempfile
-from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +17,7 @@ import numpy as np
 
 from ruach_core.data.audio import AudioError, Waveform, load_audio
 from ruach_core.data.corpus import Clip, Corpus, CorpusPart, describe_leaks, fingerprint
+from ruach_core.data.parallel import in_parallel
 from ruach_core.data.split import hold_out
 from ruach_core.errors import DataError
 from ruach_core.sources import DataSources
@@ -38,8 +38,6 @@ SILENCE_DBFS = -60.0
 """A clip whose highest sample, without its mean, is below this holds no speech."""
 MIN_TRAIN = 2
 _THREADS = 2
-_IN_FLIGHT = 16
-"""Clips being decoded or waiting to be taken; bounds memory."""
 
 OnProgress = Callable[[str, int, int], None]
 """Told the stage ("read"), how many clips are done, and of how many."""
@@ -79,7 +77,9 @@ def read_corpus(
     clips: dict[Split, list[Clip]] = {"train": [], "validation": [], "test": []}
     set_aside: list[SetAside] = []
     texts = (_normalize(row, normalizer) for row in rows)
-    for n_done, item in enumerate(_in_parallel(_Audit(settings), texts), start=1):
+    for n_done, item in enumerate(
+        in_parallel(_Audit(settings), texts, n_threads=_THREADS), start=1
+    ):
         if isinstance(item, SetAside):
             set_aside.append(item)
         else:
@@ -142,6 +142,16 @@ def count_reasons(items: Iterable[SetAside]) -> str:
     return ", ".join(f"{n} {reason}" for reason, n in counts.most_common())
 
 
+def find_fault(waveform: Waveform, settings: DataConfig) -> tuple[SetAsideReason, str] | None:
+    """Why a clip takes no part, by its samples (shape (n_samples,), 16 kHz); None where it may."""
+    duration_s = len(waveform) / SAMPLING_RATE
+    if duration_s < settings.min_duration_s:
+        return "too-short", f"{duration_s:.3f} s, shorter than {settings.min_duration_s:g} s"
+    if (level := _peak_dbfs(waveform)) < SILENCE_DBFS:
+        return "silent", f"highest sample at {level:.0f} dBFS, below {SILENCE_DBFS:.0f}"
+    return None
+
+
 def _normalize(row: Utterance | SetAside, normalizer: TextNormalizer) -> Clip | SetAside:
     """Fill the reference; for the main thread alone, as plugins need not be thread-safe."""
     if isinstance(row, SetAside):
@@ -174,18 +184,14 @@ class _Audit:
                 end_s=row.end_s,
                 max_duration_s=settings.max_duration_s,
             )
-            duration_s = len(waveform) / SAMPLING_RATE
-            if duration_s < settings.min_duration_s:
-                detail = f"{duration_s:.3f} s, shorter than {settings.min_duration_s:g} s"
-                return _aside(row, "too-short", detail)
-            if (level := _peak_dbfs(waveform)) < SILENCE_DBFS:
-                detail = f"highest sample at {level:.0f} dBFS, below {SILENCE_DBFS:.0f}"
-                return _aside(row, "silent", detail)
+            if (fault := find_fault(waveform, settings)) is not None:
+                return _aside(row, *fault)
             digest = self._digest(row.audio)
         except AudioError as error:
             return _aside(row, error.reason, error.detail)
         except OSError as error:
             return _aside(row, "unreadable", f"can't be read: {error.strerror or error}")
+        duration_s = len(waveform) / SAMPLING_RATE
         return replace(clip, utterance=replace(row, duration_s=duration_s), digest=digest)
 
     def _digest(self, path: Path) -> bytes:
@@ -203,23 +209,6 @@ def _peak_dbfs(waveform: Waveform) -> float:
     # A constant offset is as silent as zeros.
     peak = float(np.abs(waveform - waveform.mean(dtype=np.float64)).max())
     return 20.0 * float(np.log10(peak)) if peak > 1e-10 else -200.0
-
-
-def _in_parallel(
-    audit: Callable[[Clip | SetAside], Clip | SetAside], clips: Iterable[Clip | SetAside]
-) -> Iterator[Clip | SetAside]:
-    """The results in the clips' order; only a few are under way at a time."""
-    pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="ruach-read")
-    waiting: deque[Future[Clip | SetAside]] = deque()
-    try:
-        for clip in clips:
-            waiting.append(pool.submit(audit, clip))
-            if len(waiting) >= _IN_FLIGHT:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _check_enough(

@@ -125,26 +125,47 @@ def _hold_out_speakers(
 def _choose(
     sizes: Mapping[str, int], n_clips: int, *, share: float, at_most: int, seed: int
 ) -> frozenset[str]:
-    """Groups whose hash lies below the wanted share; more or fewer if that misses it by far.
-
-    A threshold on each group's own hash, not a rank, keeps the choice stable as groups are added.
-    """
+    """As `choose_groups`, but never nothing."""
     target = _target(n_clips, share, at_most)
     threshold = min(share, at_most / n_clips)
+    chosen = choose_groups(sizes, threshold=threshold, target=target, at_most=at_most, seed=seed)
+    # Every group is bigger than the limit, as with a handful of spoken commands.
+    return chosen or frozenset([smallest_group(sizes, seed)])
+
+
+def smallest_group(sizes: Mapping[str, int], seed: int | str) -> str:
+    """The smallest group; of several, the one whose hash comes first."""
+    return min(sizes, key=lambda group: (sizes[group], hash_fraction(group, seed), group))
+
+
+def choose_groups(
+    sizes: Mapping[str, int], *, threshold: float, target: int, at_most: int, seed: int | str
+) -> frozenset[str]:
+    """Groups whose hash lies below a threshold; more or fewer if that misses the target by far.
+
+    A threshold on each group's own hash, not a rank, keeps the choice stable as groups are added:
+    none moves while those below it hold between half and one and a half times the target.
+
+    Args:
+        sizes: for each group, its number of clips.
+        threshold: the share of the groups that is wanted, 0 to 1.
+        target: the number of clips that is wanted, at least 1.
+        at_most: at most so many clips.
+        seed: another seed gives another choice.
+
+    Returns:
+        The groups, of at most 1.5 times the target; none where every group is bigger than that.
+    """
     limit = min(at_most, max(1, int(1.5 * target)))
-    ordered = sorted(sizes, key=lambda group: (_hash_fraction(group, seed), group))
+    ordered = sorted((hash_fraction(group, seed), group) for group in sizes)
     chosen: set[str] = set()
     n_chosen = 0
-    for group in ordered:
-        is_below = _hash_fraction(group, seed) < threshold
-        if not is_below and n_chosen >= max(1, target / 2):
+    for fraction, group in ordered:
+        if fraction >= threshold and n_chosen >= max(1, target / 2):
             break
         if n_chosen + sizes[group] <= limit:
             chosen.add(group)
             n_chosen += sizes[group]
-    if not chosen:
-        # Every group is bigger than the limit, as with a handful of spoken commands.
-        chosen.add(min(ordered, key=lambda group: sizes[group]))
     return frozenset(chosen)
 
 
@@ -152,7 +173,7 @@ def _target(n_clips: int, share: float, at_most: int) -> int:
     return min(max(1, round(share * n_clips)), at_most)
 
 
-def _hash_fraction(group: str, seed: int) -> float:
+def hash_fraction(group: str, seed: int | str) -> float:
     """A number in [0, 1) that depends on the group's name and the seed alone."""
     text = f"{seed}\0{group}".encode("utf-8", "surrogatepass")
     digest = hashlib.blake2b(text, digest_size=8).digest()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -47,8 +47,13 @@ def read_transcripts(source: Path, plugins: Plugins, normalizer: TextNormalizer)
     """
     loader = plugins.find_dataset_loader(source)
     rows = (row for split in loader.splits(source) for row in loader.read(source, split))
-    timed = (_with_duration(row) if isinstance(row, Utterance) else row for row in rows)
-    return _normalize(timed, normalizer, where=str(source))
+    return _normalize(read_durations(rows), normalizer, where=str(source))
+
+
+def read_durations(rows: Iterable[Utterance | SetAside]) -> Iterator[Utterance | SetAside]:
+    """The rows, lazily, each with its duration by the audio file's header where that is known."""
+    for row in rows:
+        yield _with_duration(row) if isinstance(row, Utterance) else row
 
 
 def read_text(file: str, normalizer: TextNormalizer) -> Transcripts:
@@ -108,6 +113,8 @@ def _normalize(
 
 def _with_duration(utterance: Utterance) -> Utterance:
     end_s = utterance.end_s
+    if utterance.duration_s is not None:
+        return utterance
     if end_s is None:
         end_s = _header_duration_s(utterance.audio)
     if end_s is None:

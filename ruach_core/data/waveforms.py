@@ -139,7 +139,10 @@ def _write(
     return places
 
 
+def to_pcm16(waveform: FloatArray) -> np.ndarray:
+    """Samples in 16 bits, little-endian; lossless for what was 16 kHz in 16 bits already."""
+    return np.asarray(np.clip(np.rint(waveform * _SCALE), -_SCALE, _SCALE - 1), dtype="<i2")
+
+
 def _decode(utterance: Utterance) -> np.ndarray:
-    # Lossless for a file that is 16 kHz in 16 bits already, as most are.
-    scaled = np.rint(load_utterance(utterance) * _SCALE)
-    return np.asarray(np.clip(scaled, -_SCALE, _SCALE - 1), dtype="<i2")
+    return to_pcm16(load_utterance(utterance))
