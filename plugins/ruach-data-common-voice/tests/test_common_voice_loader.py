@@ -23,7 +23,6 @@ from ruach_core.data.extraction import AudioCache
 from ruach_core.data.read import read_corpus
 from ruach_core.errors import DataError
 from ruach_core.plugins import Plugins
-from ruach_core.testing.plugins import plugin_registered
 from ruach_core.types import CorpusInfo, DatasetLoader, SetAside, Utterance
 
 RELEASE = "cv-corpus-17.0-2024-03-15"
@@ -455,13 +454,11 @@ def test_any_bytes_in_a_table(tmp_path, content):
 
 def test_whole_corpus_through_the_hook(tmp_path):
     archive = packed(tmp_path / "am.tar.gz")
-    with plugin_registered(hooks, "common-voice"):
-        plugins = Plugins.load("am", use_pack=False)
-        normalizer = plugins.normalizer()
-        for source, n_train in ((archive, 2), (Path(f"common-voice-validated:{archive}"), 3)):
-            corpus = read_corpus(
-                source, plugins, normalizer=normalizer, settings=DataConfig(), seed=1
-            )
-            sizes = [len(part) for part in (corpus.train, corpus.validation, corpus.test)]
-            assert sizes == [n_train, 1, 1]
-            assert corpus.has_own_validation
+    plugins = Plugins.load("am", use_pack=False)  # the plugin is installed
+    for source, n_train in ((archive, 2), (Path(f"common-voice-validated:{archive}"), 3)):
+        corpus = read_corpus(
+            source, plugins, normalizer=plugins.normalizer(), settings=DataConfig(), seed=1
+        )
+        sizes = [len(part) for part in (corpus.train, corpus.validation, corpus.test)]
+        assert sizes == [n_train, 1, 1]
+        assert "validation" in corpus.parts[0].splits
