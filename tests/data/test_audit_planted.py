@@ -407,7 +407,7 @@ def test_each_check_is_documented(check):
 
 @pytest.mark.slow
 def test_a_real_corpus_has_no_error():
-    shared = Path(__file__).parents[2] / "shared" / "data"
+    shared = Path(__file__).parents[3] / "shared" / "data"
     folder = Path(os.environ.get("RUACH_TEST_DATA", shared)) / "mboshi"
     if not folder.is_dir():
         pytest.skip("no Mboshi corpus: set RUACH_TEST_DATA to the folder that has mboshi/")
