@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -73,6 +72,7 @@ def data_prepare(
         ruach data prepare cv-corpus-am.tar.gz --lang am --output prepared --splits new
     """
     from ruach_core.config import DataConfig
+    from ruach_core.data.parallel import usable_threads
     from ruach_core.data.prepare import prepare
     from ruach_core.data.prepared import read_record
 
@@ -88,7 +88,7 @@ def data_prepare(
             normalizer=normalizer,
             settings=DataConfig(**limits),
             new_splits=new_splits,
-            n_threads=jobs or min(_MAX_JOBS, os.cpu_count() or 1),
+            n_threads=jobs or usable_threads(_MAX_JOBS),
             on_progress=on_progress,
         )
     if as_json:

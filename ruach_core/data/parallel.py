@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -12,6 +13,13 @@ _IN_FLIGHT = 8
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+
+def usable_threads(at_most: int) -> int:
+    """One for each core that this process may use, where the system tells; at least one."""
+    if hasattr(os, "sched_getaffinity"):  # not on macOS and Windows
+        return min(at_most, len(os.sched_getaffinity(0)))
+    return min(at_most, os.cpu_count() or 1)
 
 
 def in_parallel(

@@ -7,9 +7,7 @@ import itertools
 import math
 import os
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
@@ -24,6 +22,7 @@ from ruach_core.data.audit.records import SPLITS, Records, RecordStore
 from ruach_core.data.audit.relations import Relations
 from ruach_core.data.audit.report import AuditFinding, AuditReport, Example, Histogram
 from ruach_core.data.audit.text_rules import TextRules
+from ruach_core.data.parallel import in_parallel, usable_threads
 from ruach_core.errors import DataError
 from ruach_core.text.token_budget import ANY_SCRIPT, fast_chars_per_second
 from ruach_core.text.unicode import normalize_form
@@ -38,7 +37,6 @@ AUDIO_SUFFIXES = frozenset(
         ".aiff", ".aif", ".caf", ".au",
     )
 )  # fmt: skip
-_IN_FLIGHT = 32
 _MAX_THREADS = 8
 _MAX_CHARS = 20_000
 """Of a text; what is longer is another thing than a clip's transcript."""
@@ -135,26 +133,15 @@ class _Audit:
 
     def run(self, rows: Iterator[Utterance | SetAside]) -> Iterator[None]:
         """Take in all rows; yields once for each that is done."""
-        n_threads = min(_MAX_THREADS, len(os.sched_getaffinity(0)))
-        pool = ThreadPoolExecutor(n_threads, thread_name_prefix="ruach-audit")
-        waiting: deque[tuple[Utterance, Future[AudioMeasures | AudioError]]] = deque()
-        try:
-            for row in rows:
-                self.n_rows += 1
-                if isinstance(row, SetAside):
-                    self._audio.add_set_aside(row)
-                    self._set_aside.add(_digest(PurePath(row.utterance_id).name))
-                    yield
-                    continue
-                waiting.append((row, pool.submit(_measure, row)))
-                if len(waiting) >= _IN_FLIGHT:
-                    self._take(*waiting.popleft())
-                    yield
-            while waiting:
-                self._take(*waiting.popleft())
-                yield
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+        n_threads = usable_threads(_MAX_THREADS)
+        for item in in_parallel(_listen, rows, n_threads=n_threads):
+            self.n_rows += 1
+            if isinstance(item, SetAside):
+                self._audio.add_set_aside(item)
+                self._set_aside.add(_digest(PurePath(item.utterance_id).name))
+            else:
+                self._take(*item)
+            yield
 
     def find_unlisted(self, source: Path) -> None:
         """Look for audio files in the source's folder that no row names."""
@@ -175,14 +162,13 @@ class _Audit:
         single = self._book.findings(self.n_rows)
         return [*single, *self._audio.findings(), *self._texts.findings()]
 
-    def _take(self, utterance: Utterance, future: Future[AudioMeasures | AudioError]) -> None:
-        """Judge a clip's text, and its audio once it is measured."""
+    def _take(self, utterance: Utterance, result: AudioMeasures | AudioError) -> None:
+        """Judge a clip's text and what was heard."""
         text = utterance.transcript[:_MAX_CHARS]
         reference = self._normalizer.normalize(text, purpose="target")
         sentence = self._normalizer.normalize(text, purpose="score").strip()
         n_tokens = len(self._tokenizer.encode(reference)) if self._tokenizer else 0
         self._texts.add(utterance, reference, sentence, n_tokens)
-        result = future.result()
         if isinstance(result, AudioError):
             self._audio.add_error(utterance, result)
             duration_s, level, snr, audio = header_duration_s(utterance), math.nan, math.nan, 0
@@ -205,6 +191,14 @@ class _Audit:
             split=SPLITS.index(utterance.split),
             is_usable=not isinstance(result, AudioError),
         )
+
+
+Heard = tuple[Utterance, AudioMeasures | AudioError]
+
+
+def _listen(row: Utterance | SetAside) -> Heard | SetAside:
+    """Measure a clip's audio, in a thread of its own."""
+    return row if isinstance(row, SetAside) else (row, _measure(row))
 
 
 def _measure(utterance: Utterance) -> AudioMeasures | AudioError:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import get_args
 
 from ruach_core.data.audio_folder import AudioFolder
+from ruach_core.data.split_names import SPLIT_OF_NAME
 from ruach_core.data.table import BadRow, TableRow, has_field, read_table
 from ruach_core.default_plugins.loaders.clip_rows import (
     FIELDS,
@@ -32,13 +33,7 @@ LAYOUT = (
     "with columns file_name, transcription[, speaker][, split]"
 )
 _TABLES = ("metadata.csv", "metadata.tsv", "metadata.jsonl")
-_FOLDERS: dict[Split, tuple[str, ...]] = {
-    "train": ("train",),
-    "validation": ("validation", "valid", "val", "dev"),
-    "test": ("test",),
-}
-_SPLIT_OF_FOLDER = {name: split for split, names in _FOLDERS.items() for name in names}
-_SPLIT_OF: dict[str, Split] = {**_SPLIT_OF_FOLDER, "training": "train", "testing": "test"}
+_SPLIT_OF: dict[str, Split] = {**SPLIT_OF_NAME, "training": "train", "testing": "test"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +64,7 @@ class _Table:
             return _SPLIT_OF.get(row.cells.get("split", "").strip().lower())
         name = row.cells["file"].strip().replace("\\", "/")
         first, _, rest = os.path.normpath(name).partition("/")
-        return _SPLIT_OF_FOLDER.get(first, "train") if rest else "train"
+        return SPLIT_OF_NAME.get(first, "train") if rest else "train"
 
 
 class FolderLoader:
@@ -138,7 +133,7 @@ class FolderLoader:
 
 
 def _split_folders(source: Path) -> list[Path]:
-    return [path for name in sorted(_SPLIT_OF_FOLDER) if (path := source / name).is_dir()]
+    return [path for name in sorted(SPLIT_OF_NAME) if (path := source / name).is_dir()]
 
 
 def _find_table(folder: Path) -> Path | None:
@@ -165,7 +160,7 @@ def _find_tables(source: Path) -> list[_Table]:
         raise DataError(f"{source}: can't be read: {error.strerror or error}") from error
     by_split: dict[Split, Path] = {}
     for folder, table in with_table.items():
-        split = _SPLIT_OF_FOLDER[folder.name]
+        split = SPLIT_OF_NAME[folder.name]
         if split in by_split:
             both = f"{by_split[split].parent.name}, {folder.name}"
             raise DataError(f"{source}: {both} are all the {split} split; keep one")

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from ruach_core.data.arrow import SUFFIXES, is_table
+from ruach_core.data.split_names import SPLIT_OF_NAME
 from ruach_core.errors import DataError
 from ruach_core.types import CorpusInfo, Split
 
@@ -27,9 +28,7 @@ LAYOUT = (
     "columns audio and text"
 )
 _KEYWORDS: dict[str, Split] = {
-    "train": "train", "training": "train",
-    "validation": "validation", "valid": "validation", "dev": "validation", "val": "validation",
-    "test": "test", "testing": "test", "eval": "test", "evaluation": "test",
+    **SPLIT_OF_NAME, "training": "train", "testing": "test", "eval": "test", "evaluation": "test",
 }  # fmt: skip
 _SHARD = re.compile(r"-\d{5}-of-\d{5}.*$")
 _OTHER_LAYOUTS = ("metadata.csv", "metadata.tsv", "metadata.jsonl")

@@ -20,6 +20,7 @@ from typing import get_args
 
 from ruach_core.data.kaldi_recordings import KaldiRecordings, UnusableRowError, parse_segment
 from ruach_core.data.kaldi_tables import KaldiLookup, KaldiRow, KaldiTable, join
+from ruach_core.data.split_names import SPLIT_OF_NAME
 from ruach_core.errors import DataError
 from ruach_core.types import CorpusInfo, SetAside, Split, Utterance
 
@@ -30,10 +31,9 @@ LAYOUT = (
 _RECORDINGS, _TEXT, _SEGMENTS, _SPEAKERS = "wav.scp", "text", "segments", "utt2spk"
 _GENDERS = "spk2gender"
 _DATA = "data"
-_NAMES: dict[Split, tuple[str, ...]] = {
-    "train": ("train", "training"),
-    "validation": ("validation", "valid", "val", "dev"),
-    "test": ("test", "eval"),
+_SPLIT_OF: dict[str, Split] = {**SPLIT_OF_NAME, "training": "train", "eval": "test"}
+_NAMES: dict[Split, list[str]] = {
+    split: [name for name, its in _SPLIT_OF.items() if its == split] for split in get_args(Split)
 }
 
 

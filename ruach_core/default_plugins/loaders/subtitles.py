@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import get_args
 
 from ruach_core.data.audio_folder import AudioFolder
+from ruach_core.data.split_names import SPLIT_OF_NAME
 from ruach_core.data.subtitle_files import (
     SUBTITLE_SUFFIXES,
     BadCue,
@@ -37,11 +38,6 @@ _SUFFIXES = (
     ".amr", ".caf", ".m4b", ".wv", ".mka", ".mp4", ".mkv", ".webm", ".mov", ".avi",
 )  # fmt: skip
 """Of several files of one name the first kind in this order is read: sound before film."""
-_FOLDERS: dict[str, Split] = {
-    "train": "train",
-    "validation": "validation", "valid": "validation", "val": "validation", "dev": "validation",
-    "test": "test",
-}  # fmt: skip
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8})*")
 _UNDETERMINED = "und"
 
@@ -128,7 +124,7 @@ def _has_pair(folder: Path) -> bool:
 
 
 def _split_folders(source: Path) -> list[Path]:
-    return [source / name for name in _FOLDERS if (source / name).is_dir()]
+    return [source / name for name in SPLIT_OF_NAME if (source / name).is_dir()]
 
 
 def _find_folders(source: Path) -> dict[Split, Path]:
@@ -147,7 +143,7 @@ def _find_folders(source: Path) -> dict[Split, Path]:
         raise DataError(f"{source}: can't be read: {error.strerror or error}") from error
     found: dict[Split, Path] = {}
     for folder in folders:
-        split = _FOLDERS[folder.name]
+        split = SPLIT_OF_NAME[folder.name]
         if split in found:
             both = f"{found[split].name}, {folder.name}"
             raise DataError(f"{source}: {both} are all the {split} split; keep one")

@@ -12,6 +12,7 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import get_args
 
+from ruach_core.data.split_names import SPLIT_OF_NAME
 from ruach_core.errors import DataError
 from ruach_core.types import CorpusInfo, SetAside, SetAsideReason, Split, Utterance
 from ruach_data_annotations.eaf import Media, read_eaf, read_license
@@ -31,10 +32,6 @@ from ruach_data_annotations.tiers import (
     speaker_of,
 )
 
-_FOLDERS: dict[str, Split] = {
-    "train": "train", "validation": "validation", "valid": "validation", "val": "validation",
-    "dev": "validation", "test": "test",
-}  # fmt: skip
 _OTHER_LAYOUTS = ("metadata.csv", "metadata.tsv", "metadata.jsonl", "wav.scp")
 """A folder with one of these has been prepared; annotations in it are where it came from."""
 _DETECT_ENTRIES = 10_000
@@ -105,7 +102,9 @@ class _AnnotationLoader(ABC):
                 return False
             entries = _entries(source)
             if any(
-                (source / folder / name).exists() for folder in _FOLDERS for name in _OTHER_LAYOUTS
+                (source / folder / name).exists()
+                for folder in SPLIT_OF_NAME
+                for name in _OTHER_LAYOUTS
             ):
                 return False
             if any(self._is_mine(entry.name) and entry.is_file() for entry in entries):
@@ -358,7 +357,7 @@ def _entries(folder: str | Path) -> list[os.DirEntry[str]]:
 
 def _split_of(place: PurePosixPath) -> Split:
     """The split of what is in a folder, by its first folder below the source's."""
-    return _FOLDERS.get(place.parts[0].lower(), "train") if place.parts else "train"
+    return SPLIT_OF_NAME.get(place.parts[0].lower(), "train") if place.parts else "train"
 
 
 def _root(source: Path) -> Path:

@@ -8,21 +8,14 @@ from pathlib import Path
 from typing import get_args
 
 from ruach_core.data.archive import looks_like_archive
+from ruach_core.data.split_names import SPLIT_OF_NAME
 from ruach_core.errors import DataError
 from ruach_core.types import Split
 
 LAYOUT = (
     "a .tar or .tar.gz, or a folder of them (train-000000.tar ..., or in train/, dev/ and test/)"
 )
-_SPLITS: dict[str, Split] = {
-    "train": "train",
-    "training": "train",
-    "dev": "validation",
-    "val": "validation",
-    "valid": "validation",
-    "validation": "validation",
-    "test": "test",
-}
+_SPLITS: dict[str, Split] = {**SPLIT_OF_NAME, "training": "train"}
 _WORD = re.compile(r"[^\W_\d]+")
 
 
