@@ -60,11 +60,14 @@ class Updater:
     ) -> None:
         """`model` is trained in place; `train` are the clips; `learning_rate` is the peak."""
         from accelerate import Accelerator
+        from accelerate.state import AcceleratorState
 
         self._train, self._collator, self._config = train, collator, config
         self._precision, self._seed, self._ranks = precision, seed, ranks
         self._learning_rate = learning_rate
         mixed = {"float32": "no"}.get(precision, precision)
+        # Accelerate remembers the precision of a process's first run and refuses another.
+        AcceleratorState._reset_state()
         self._accelerator = Accelerator(mixed_precision=mixed)
         self.model = model.to(self._accelerator.device)
         set_dropout(self.model, config.dropout)

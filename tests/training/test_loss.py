@@ -41,6 +41,15 @@ def test_logged_loss_is_the_mean_over_tokens(setting):
     assert loop.run().history[0]["loss"] == pytest.approx(float(mean), abs=1e-3)
 
 
+def test_one_process_can_train_in_one_precision_after_another(setting):
+    """Accelerate keeps the first one for the process, and refuses any other."""
+    loops = [setting.loop(**{"training.precision": p}) for p in ("float32", "bf16", "float32")]
+    losses = [loop.run().history[0]["loss"] for loop in loops]
+    assert losses[0] == losses[2]
+    assert losses[1] == pytest.approx(losses[0], rel=0.02)
+    assert losses[1] != losses[0]
+
+
 def test_label_smoothing_changes_what_is_minimised_and_not_what_is_shown(setting):
     import torch
 
