@@ -84,9 +84,10 @@ class Hypothesis:
 
 SetAsideReason = Literal[
     "missing", "unreadable", "empty", "silent", "too-long", "too-short", "no-transcript",
-    "label-too-long", "outside-folder", "bad-row", "split-conflict",
+    "label-too-long", "outside-folder", "bad-row", "split-conflict", "dropped",
 ]  # fmt: skip
-"""`split-conflict`: a speaker held out for validation says a sentence that is in train or test."""
+"""`split-conflict`: a speaker held out for validation says a sentence that is in train or test.
+`dropped`: a person decided so, in a review."""
 
 
 @dataclass(frozen=True, slots=True)

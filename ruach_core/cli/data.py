@@ -1,4 +1,4 @@
-"""`ruach data`: look at a corpus, prepare it, split it.
+"""`ruach data`: look at a corpus, prepare it, review it, split it.
 
 A subcommand's module is imported when it runs, not for `ruach data --help`.
 """
@@ -17,6 +17,10 @@ _COMMANDS = {
     "prepare": (
         "ruach_core.cli.data_prepare:data_prepare",
         "Write a corpus as a folder of 16 kHz wav files and tables.",
+    ),
+    "review": (
+        "ruach_core.cli.data_review:data_review",
+        "Make a page on which to decide about suspicious clips.",
     ),
     "split": (
         "ruach_core.cli.data_split:data_split",
@@ -44,4 +48,4 @@ class _LazyGroup(click.Group):
 
 @click.group(cls=_LazyGroup)
 def data() -> None:
-    """Check, prepare and split a corpus."""
+    """Check, prepare, review and split a corpus."""

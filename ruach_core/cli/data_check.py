@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ruach_core.cli.language import parse_options
+from ruach_core.cli.pages import check_page_path, write_page
 from ruach_core.errors import UserError
 
 if TYPE_CHECKING:
@@ -73,15 +74,17 @@ def data_check(
     """
     from ruach_core.plugins import Plugins
 
-    if page is not None and not page.absolute().parent.is_dir():
-        raise UserError(f"{page}: its folder doesn't exist")
+    if page is not None:
+        check_page_path(page)
     plugins = Plugins.load(code)
     tokenizer, note = _find_tokenizer(model, plugins)
     report = _audit(source, plugins, parse_options(settings), tokenizer)
     if note:
         report = replace(report, notes=(*report.notes, note))
     if page is not None:
-        _write_page(page, report)
+        from ruach_core.data.audit.page import render_audit
+
+        write_page(page, render_audit(report))
     if as_json:
         click.echo(json.dumps(_to_dict(report), ensure_ascii=False, indent=2))
     else:
@@ -137,20 +140,6 @@ def _count_rows(source: Path, plugins: Plugins) -> int:
     loader = plugins.find_dataset_loader(source)
     rows = (row for split in loader.splits(source) for row in loader.read(source, split))
     return sum(1 for _ in islice(rows, _MAX_COUNTED))
-
-
-def _write_page(page: Path, report: AuditReport) -> None:
-    """Write the page beside its name first, so that a failure leaves no half page."""
-    from ruach_core.data.audit.page import render_audit
-
-    beside = page.with_name(f".{page.name}.{os.getpid()}")
-    try:
-        beside.write_text(render_audit(report), encoding="utf-8", errors="replace")
-        beside.replace(page)
-    except OSError as error:
-        raise UserError(f"{page}: can't be written: {error.strerror}") from error
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def _lines(report: AuditReport) -> Iterator[str]:

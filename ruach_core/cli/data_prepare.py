@@ -122,6 +122,7 @@ def _lines(report: PrepareReport, output: Path) -> Iterator[str]:
     n_rejected = sum(record["rejected"].values())
     if report.is_unchanged:
         yield f"{output}: nothing to do, all {record['clips']} clips are prepared already"
+        yield from (f"note: {note}" for note in report.notes)
         return
     yield (
         f"{output}: {record['clips']} clips, {record['hours']:.2f} h, {record['speakers']} "

@@ -44,6 +44,7 @@ class Corpus:
         set_aside: the clips that take no part, with reasons.
         fingerprint: hex SHA-256 over the splits, texts, references and audio bytes used.
         notes: what a user should know, one line each.
+        accepted: ids of clips whose text a person has found right, in a review.
     """
 
     source: DataSources
@@ -54,6 +55,7 @@ class Corpus:
     set_aside: tuple[SetAside, ...]
     fingerprint: str
     notes: tuple[str, ...]
+    accepted: frozenset[str] = frozenset()
 
     @property
     def license(self) -> str | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -33,6 +33,7 @@ from ruach_core.data.prepared import (
     write_record,
 )
 from ruach_core.data.read import write_set_aside
+from ruach_core.data.review.decisions import Review
 from ruach_core.data.split_choice import (
     KEPT,
     RECORDED_AS,
@@ -42,6 +43,7 @@ from ruach_core.data.split_choice import (
 )
 from ruach_core.errors import DataError, UserError
 from ruach_core.packs import core_version
+from ruach_core.sources import DataSources
 from ruach_core.types import SAMPLING_RATE, Split, TextNormalizer
 
 if TYPE_CHECKING:
@@ -111,10 +113,12 @@ def prepare(
             recover(output)
             _remove_leftovers(output)
             work = ClipWriter(output, state, normalizer, settings)
-            _read_all(work, state, loader, source, n_threads, on_progress)
+            review = Review.of(source, DataSources.of(source).names[0])
+            _read_all(work, state, loader, source, review, n_threads, on_progress)
             n_removed = state.forget_unseen()
             about = _describe(source, loader, plugins, normalizer, settings)
-            return _finish(work, state, output, about, new_splits, n_removed)
+            about["review"] = {"dropped": len(review.dropped), "fixed": len(review.fixed)}
+            return _finish(work, state, output, about, new_splits, n_removed, review.notes())
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise disk_full(output) from error
@@ -176,10 +180,13 @@ def _read_all(
     state: PrepareState,
     loader: BlamedLoader,
     source: Path,
+    review: Review,
     n_threads: int,
     on_progress: OnProgress | None,
 ) -> None:
-    rows = (row for split in loader.splits(source) for row in loader.read(source, split))
+    rows = review.apply(
+        row for split in loader.splits(source) for row in loader.read(source, split)
+    )
     jobs = (work.plan(seq, row) for seq, row in enumerate(rows))
     for n_done, job in enumerate(in_parallel(work.decode, jobs, n_threads=n_threads), start=1):
         work.keep(job)
@@ -232,6 +239,7 @@ def _finish(
     about: dict[str, object],
     new_splits: NewSplits | None,
     n_removed: int,
+    told: Sequence[str],
 ) -> PrepareReport:
     """Write the tables and the record, unless they are there."""
     record = read_record(output) or {}
@@ -243,9 +251,9 @@ def _finish(
         and (output / REJECTED).is_file()
     )
     if is_known:
-        return PrepareReport(work.n_decoded, 0, 0, not work.n_decoded, record, ())
-    extra, dropped = _extra_columns(state)
-    notes = list(dropped)
+        return PrepareReport(work.n_decoded, 0, 0, not work.n_decoded, record, tuple(told))
+    extra, left_out = _extra_columns(state)
+    notes = [*told, *left_out]
     made = dict(KEPT)
     assignment = None
     if new_splits is not None:

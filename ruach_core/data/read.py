@@ -18,6 +18,7 @@ import numpy as np
 from ruach_core.data.audio import AudioError, Waveform, load_audio
 from ruach_core.data.corpus import Clip, Corpus, CorpusPart, describe_leaks, fingerprint
 from ruach_core.data.parallel import in_parallel
+from ruach_core.data.review.decisions import Review
 from ruach_core.data.split import hold_out
 from ruach_core.errors import DataError
 from ruach_core.sources import DataSources
@@ -58,6 +59,7 @@ def read_corpus(
     A clip that is missing, unreadable, empty, silent (peak under `SILENCE_DBFS`), too long or too
     short, or that has no transcript, is set aside; so is a row that can't be read. Where the
     source has no validation split, one is held out of train, never of test (see `hold_out`).
+    Decisions of a `review.csv` in a source's folder are carried out (see `data.review.decisions`).
 
     Args:
         source: the folder (or whatever a loader knows), or several of them.
@@ -73,7 +75,8 @@ def read_corpus(
         DataError: the source can't be read as a whole, or fewer than 2 train clips are usable.
     """
     sources = DataSources.of(source) if isinstance(source, Path) else source
-    parts, rows = _list_rows(sources, plugins, splits)
+    reviews = [Review.of(one.path, name) for name, one in sources]
+    parts, rows = _list_rows(sources, plugins, splits, reviews)
     clips: dict[Split, list[Clip]] = {"train": [], "validation": [], "test": []}
     set_aside: list[SetAside] = []
     texts = (_normalize(row, normalizer) for row in rows)
@@ -86,7 +89,7 @@ def read_corpus(
             clips[item.utterance.split].append(item)
         if on_progress is not None:
             on_progress("read", n_done, len(rows))
-    notes: list[str] = []
+    notes = [note for review in reviews for note in review.notes(is_whole=splits is None)]
     if splits is None:
         _check_enough(sources, clips["train"], rows, set_aside)
         if not all("validation" in part.splits for part in parts):
@@ -107,6 +110,11 @@ def read_corpus(
         set_aside=tuple(set_aside),
         fingerprint=fingerprint(itertools.chain(*clips.values())),
         notes=tuple(notes),
+        accepted=frozenset(
+            identity if sources.is_one else f"{review.name}:{identity}"
+            for review in reviews
+            for identity in review.accepted
+        ),
     )
 
 
@@ -288,12 +296,15 @@ def _hold_out_validation(
 
 
 def _list_rows(
-    sources: DataSources, plugins: Plugins, splits: Sequence[Split] | None
+    sources: DataSources,
+    plugins: Plugins,
+    splits: Sequence[Split] | None,
+    reviews: Sequence[Review],
 ) -> tuple[list[CorpusPart], list[Utterance | SetAside]]:
-    """Each source by its loader, and the rows of all of them."""
+    """Each source by its loader, and the rows of all of them as their reviews leave them."""
     parts: list[CorpusPart] = []
     rows: list[Utterance | SetAside] = []
-    for source_name, source in sources:
+    for (source_name, source), review in zip(sources, reviews, strict=True):
         loader = plugins.find_dataset_loader(source.path)
         brought = [s for s in loader.splits(source.path) if splits is None or s in splits]
         if not brought:
@@ -303,7 +314,8 @@ def _list_rows(
         parts.append(CorpusPart(name, source.weight, loader.name, info, tuple(brought)))
         for split in brought:
             rows += [
-                _of_source(row, name, source.weight) for row in loader.read(source.path, split)
+                _of_source(row, name, source.weight)
+                for row in review.apply(loader.read(source.path, split))
             ]
     return parts, rows
 

@@ -1,18 +1,16 @@
 """A review of a text (`ruach_core.text.diff`) as one HTML file, which works offline.
 
 Everything that comes from a text, a pack or the user is escaped, and what can't be seen, direction
-marks included, is spelt out. The page's own policy lets nothing run but its one script.
+marks included, is spelt out.
 """
 
 from __future__ import annotations
 
-import base64
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
-from importlib.resources import files
-from string import Template
+from typing import Literal
 
 from ruach_core.text.diff import (
     LineChange,
@@ -22,6 +20,7 @@ from ruach_core.text.diff import (
     show_text,
     split_visible,
 )
+from ruach_core.text.html_page import fill_page
 from ruach_core.types import Purpose
 
 PURPOSE_HELP: dict[Purpose, str] = {
@@ -54,13 +53,12 @@ class ReviewHeading:
 
 def render_review(review: TextReview, heading: ReviewHeading) -> str:
     """The page, as HTML."""
-    templates = files("ruach_core.text") / "templates"
-    script = (templates / "diff.js").read_text(encoding="utf-8")
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     rules = review.sorted_rules()
     numbers = {(rule.purpose, rule.rule): number for number, rule in enumerate(rules)}
     rows = "\n".join(_render_row(change, numbers, heading.lang) for change in review.changes)
-    return Template((templates / "diff.html").read_text(encoding="utf-8")).substitute(
+    return fill_page(
+        "ruach_core.text",
+        "diff",
         title=escape(heading.title),
         about=escape(heading.about),
         counts=escape(describe_counts(review)),
@@ -70,9 +68,6 @@ def render_review(review: TextReview, heading: ReviewHeading) -> str:
         # Marks that a reader made on another text must not come up on this one.
         key=hashlib.sha256(rows.encode("utf-8", "replace")).hexdigest()[:16],
         rows=rows,
-        style=(templates / "page.css").read_text(encoding="utf-8"),
-        script=script,
-        script_hash=f"sha256-{digest}",
     )
 
 
@@ -137,13 +132,14 @@ def _render_row(change: LineChange, numbers: dict[tuple[Purpose, str], int], lan
         f'<tr data-rules="{" ".join(str(number) for number, _ in known)}">'
         f'<td class="number">{change.number}</td>'
         f'<td><span class="purpose">{change.purpose}</span></td>'
-        f"{cell}{''.join(_render_side(pieces, 'del'))}</td>"
-        f"{cell}{''.join(_render_side(pieces, 'ins'))}</td>"
+        f"{cell}{''.join(mark_changes(pieces, 'del'))}</td>"
+        f"{cell}{''.join(mark_changes(pieces, 'ins'))}</td>"
         f'<td><ul>{rules or "<li>–</li>"}</ul></td><td class="review"></td></tr>'
     )
 
 
-def _render_side(pieces: Sequence[Piece], tag: str) -> Iterator[str]:
+def mark_changes(pieces: Sequence[Piece], tag: Literal["del", "ins"]) -> Iterator[str]:
+    """One side of two texts as HTML: what was there (`del`) or what is now, with changes marked."""
     for piece in pieces:
         text = piece.before if tag == "del" else piece.after
         if not piece.is_changed:

@@ -19,9 +19,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ruach_core.errors import UserError
+from ruach_core.training.clip_losses import FILE as CLIPS
 from ruach_core.training.sharding import laid_out_as, whole
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     import torch
 
 COMPLETE = "COMPLETE.json"
@@ -151,6 +154,7 @@ def write_checkpoint(
     optimizer: Any,
     identity: Mapping[str, str],
     keep: int = 2,
+    clips: Mapping[str, npt.NDArray[np.float64]] | None = None,
     is_writer: bool = True,
 ) -> Path:
     """Write `checkpoint-<update>` and remove all but the newest `keep`.
@@ -164,8 +168,10 @@ def write_checkpoint(
         optimizer: AdamW over those parameters; its state is saved by parameter name.
         identity: digests of settings and data; a resumed run must have the same.
         keep: how many checkpoints stay.
+        clips: what each clip has cost so far.
         is_writer: whether this process is the one that writes.
     """
+    from safetensors.numpy import save_file as save_arrays
     from safetensors.torch import save_file
 
     final = folder / f"{PREFIX}{progress.update}"
@@ -177,6 +183,8 @@ def write_checkpoint(
     def write(temporary: Path) -> None:
         save_file(dict(_parameters(model)), temporary / "model.safetensors")
         save_file(dict(_optimizer_state(model, optimizer)), temporary / "optimizer.safetensors")
+        if clips is not None:
+            save_arrays(dict(clips), temporary / CLIPS)
         state = {"progress": asdict(progress), "identity": dict(identity)}
         (temporary / "state.json").write_text(json.dumps(state, indent=1), encoding="utf-8")
         seal(temporary)

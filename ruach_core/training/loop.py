@@ -171,6 +171,7 @@ class Loop:
             optimizer=self.updater.optimizer,
             identity=self._plan.identity,
         )
+        self.updater.clip_losses.load(checkpoint, self._ranks)
         if self._ranks.is_first and self.best_dir and not is_complete(self.best_dir):
             raise UserError(
                 f"{self.best_dir}: damaged; begin anew with --overwrite in place of --resume"
@@ -287,6 +288,7 @@ class Loop:
 
     def _end_epoch(self) -> None:
         self.updater.gather()
+        self.updater.clip_losses.end_epoch(self._ranks)
         self.progress = self._ranks.from_first(self._judge_epoch)
         self._save()
         if self._ranks.is_first:
@@ -335,6 +337,7 @@ class Loop:
             model=self.updater.trained,
             optimizer=self.updater.optimizer,
             identity=self._plan.identity,
+            clips=self.updater.clip_losses.to_arrays(self._ranks),
             is_writer=self._ranks.is_first,
         )
         self._ranks.meet()  # none may end, and be seen to, before it is written

@@ -16,6 +16,7 @@ from ruach_core.config import TrainingConfig
 from ruach_core.errors import UserError
 from ruach_core.models.memory import is_out_of_memory
 from ruach_core.training.batching import Batch, MicroBatch
+from ruach_core.training.clip_losses import ClipLosses
 from ruach_core.training.collate import IGNORED, Collator, Tensors
 from ruach_core.training.memory import PassDidNotFitError
 from ruach_core.training.optimizer import build_optimizer, set_dropout, set_learning_rate
@@ -44,6 +45,7 @@ class Updater:
         model: the whole Whisper; between epochs its weights are up to date.
         trained: what is trained: the model itself, or its shards beside it.
         optimizer: of `trained`, without accelerate's wrapping.
+        clip_losses: what each clip cost, as far as this process has seen it.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class Updater:
         self._train, self._collator, self._config = train, collator, config
         self._precision, self._seed, self._ranks = precision, seed, ranks
         self._learning_rate = learning_rate
+        self.clip_losses = ClipLosses(len(train))
         mixed = {"float32": "no"}.get(precision, precision)
         # Accelerate remembers the precision of a process's first run and refuses another.
         AcceleratorState._reset_state()
@@ -120,16 +123,19 @@ class Updater:
             # By key, like all else that is random: a resumed run drops the same.
             key = (self._seed, number, self._ranks.number)
             torch.manual_seed(int(generator("dropout", *key).integers(2**62)))
-        loss_sum = 0.0
-        for one in passes:
-            loss_sum += self._pass(one, epoch, n_tokens, is_last=one is passes[-1])
-        (loss_sum,) = self._ranks.sum([loss_sum])
+        losses = [self._pass(one, epoch, n_tokens, is_last=one is passes[-1]) for one in passes]
+        (loss_sum,) = self._ranks.sum([sum(float(found.sum()) for found in losses)])
         self._check_finite("loss", loss_sum, number)
         grad_norm = self._clip_gradient()
         if self._precision != "fp16":  # whose scaler leaves such an update out by itself
             self._check_finite("gradient", grad_norm, number)
         self._stepping.step()
         self.forget_gradients()
+        for one, found in zip(passes, losses, strict=True):
+            self.clip_losses.add(
+                number, one.part.windows, self._collator.n_tokens,
+                one.tensors.target_ids.numpy(), found.numpy(), ignored=IGNORED,
+            )  # fmt: skip
         return loss_sum, grad_norm, n_tokens
 
     def forget_gradients(self) -> None:
@@ -147,13 +153,14 @@ class Updater:
 
     def loss(self, tensors: Tensors) -> torch.Tensor:
         """Summed cross-entropy of one forward pass, never smoothed; in this process alone."""
-        return self.losses(self.model, tensors)[1]
+        return self.losses(self.model, tensors)[1].sum()
 
     def losses(self, model: Any, tensors: Tensors) -> tuple[torch.Tensor, torch.Tensor]:
-        """What is minimised, and the cross-entropy that is shown; each summed over the tokens.
+        """What is minimised, summed over the tokens; and the cross-entropy of each, (n_tokens,).
 
         Label smoothing (arXiv 1512.00567, section 7) gives every token of the vocabulary an equal
-        part of the target. It lifts the loss by an amount that means nothing to a reader.
+        part of the target. It lifts the loss by an amount that means nothing to a reader, so the
+        cross-entropy is without it.
         """
         device = self._accelerator.device
         heard = tensors.encoder_inputs(device)
@@ -166,15 +173,15 @@ class Updater:
         targets = tensors.target_ids.to(device)
         is_counted = targets != IGNORED
         log_probabilities = logits[is_counted].float().log_softmax(-1)
-        shown = -log_probabilities.gather(-1, targets[is_counted][:, None]).sum()
+        shown = -log_probabilities.gather(-1, targets[is_counted][:, None])[:, 0]
         smoothing = self._config.label_smoothing
         if not smoothing:
-            return shown, shown
+            return shown.sum(), shown
         spread = -log_probabilities.mean(-1).sum()
-        return (1 - smoothing) * shown + smoothing * spread, shown
+        return (1 - smoothing) * shown.sum() + smoothing * spread, shown
 
-    def _pass(self, one: Pass, epoch: int, n_tokens: int, *, is_last: bool) -> float:
-        """Forward and backward; returns the summed loss."""
+    def _pass(self, one: Pass, epoch: int, n_tokens: int, *, is_last: bool) -> torch.Tensor:
+        """Forward and backward; returns the loss of each token, on the CPU."""
         if self._depth:
             self._depth.choose(one.part.windows, self._train, seed=self._seed, epoch=epoch)
         try:
@@ -186,7 +193,7 @@ class Updater:
             if is_out_of_memory(error):
                 raise PassDidNotFitError(one.part) from None
             raise
-        return float(shown.detach())
+        return shown.detach().cpu()
 
     def _exchanging(self, *, is_last: bool) -> AbstractContextManager[Any]:
         """Have the processes add up their gradients in the last pass of an update only."""

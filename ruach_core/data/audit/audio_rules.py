@@ -187,6 +187,10 @@ _BY_REASON = {
         "bad-row", "error", "rows that can't be read", "correct the rows; each says what is wrong"
     ),
     "no-transcript": EMPTY,
+    "dropped": Rule(
+        "dropped-in-review", "info", "clips that were dropped in a review",
+        "none; to have one back, delete its row in review.csv",
+    ),
 }  # fmt: skip
 
 

@@ -1,24 +1,15 @@
 """An audit as one HTML file, which works offline: histograms, findings, players.
 
-Everything that comes from the corpus is escaped, and what can't be seen is spelt out. The page's
-own policy lets nothing run but its one script, and plays nothing but what it holds.
+Everything that comes from the corpus is escaped, and what can't be seen is spelt out.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import io
 from collections.abc import Iterator
 from functools import partial
 from html import escape
-from importlib.resources import files
 from pathlib import Path
-from string import Template
 
-import soundfile
-
-from ruach_core.data.audio import load_audio
 from ruach_core.data.audit.report import (
     SEVERITIES,
     AuditFinding,
@@ -26,9 +17,9 @@ from ruach_core.data.audit.report import (
     Example,
     Histogram,
 )
-from ruach_core.errors import DataError
+from ruach_core.data.playable import encode_clip
 from ruach_core.text.diff_html import show_html
-from ruach_core.types import SAMPLING_RATE
+from ruach_core.text.html_page import fill_page
 
 _MAX_PLAYERS = 60
 _MAX_PLAYED_S = 15.0
@@ -39,12 +30,10 @@ _LABELS = {"error": "errors", "warning": "warnings", "info": "for information"}
 
 def render_audit(report: AuditReport) -> str:
     """The page, as HTML, with the audio of the clips that findings cite."""
-    templates = files("ruach_core.data.audit") / "templates"
-    script = (templates / "audit.js").read_text(encoding="utf-8")
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     players = _Players(report.lang)
-    shared = files("ruach_core.text") / "templates" / "page.css"
-    return Template((templates / "audit.html").read_text(encoding="utf-8")).substitute(
+    return fill_page(
+        "ruach_core.data.audit",
+        "audit",
         title=f"{_show(Path(report.source).name or report.source)}: what to mend",
         about=_about(report),
         notes="\n".join(f'<p class="note">{_show(note)}</p>' for note in report.notes),
@@ -52,9 +41,6 @@ def render_audit(report: AuditReport) -> str:
         histograms="\n".join(_draw(histogram) for histogram in report.histograms),
         rows="\n".join(_row(finding, players) for finding in report.findings)
         or '<tr><td colspan="4">Nothing was found.</td></tr>',
-        style=shared.read_text(encoding="utf-8"),
-        script=script,
-        script_hash=f"sha256-{digest}",
     )
 
 
@@ -131,7 +117,9 @@ class _Players:
             return f'<a href="#clip{number}">clip {number}</a>'
         if len(self._known) >= _MAX_PLAYERS:
             return "<small>not in the page: too many</small>"
-        encoded = _encode(example)
+        encoded = encode_clip(
+            Path(example.audio), example.start_s, example.end_s, max_s=_MAX_PLAYED_S
+        )
         if not encoded:
             return "<small>can't be played</small>"
         number = self._known[key] = len(self._known) + 1
@@ -140,34 +128,6 @@ class _Players:
             f'<audio id="clip{number}" controls preload="none" aria-label="{label}" '
             f'src="{encoded}"></audio>'
         )
-
-
-def _encode(example: Example) -> str:
-    """The clip as a data address, Opus in Ogg; 16-bit wav where libsndfile lacks Opus."""
-    start_s = example.start_s or 0.0
-    end_s = start_s + _MAX_PLAYED_S if example.end_s is None else example.end_s
-    end_s = min(end_s, start_s + _MAX_PLAYED_S)
-    try:
-        wave = load_audio(Path(example.audio), start_s=start_s, end_s=_within(example, end_s))
-    except (DataError, OSError):
-        return ""
-    wave = wave[: int(_MAX_PLAYED_S * SAMPLING_RATE)]
-    is_opus = "OPUS" in soundfile.available_subtypes("OGG")
-    form, subtype, mime = ("OGG", "OPUS", "ogg") if is_opus else ("WAV", "PCM_16", "wav")
-    buffer = io.BytesIO()
-    soundfile.write(buffer, wave, SAMPLING_RATE, format=form, subtype=subtype)
-    return f"data:audio/{mime};base64,{base64.b64encode(buffer.getvalue()).decode()}"
-
-
-def _within(example: Example, end_s: float) -> float | None:
-    """The end, or None for the file's own where it comes before."""
-    if example.end_s is not None:
-        return end_s
-    try:
-        duration_s = float(soundfile.info(example.audio).duration)
-    except (RuntimeError, OSError, ValueError, TypeError):
-        return None
-    return end_s if end_s < duration_s else None
 
 
 def _draw(histogram: Histogram) -> str:

@@ -23,7 +23,9 @@ from ruach_core.data.audit.relations import Relations
 from ruach_core.data.audit.report import AuditFinding, AuditReport, Example, Histogram
 from ruach_core.data.audit.text_rules import TextRules
 from ruach_core.data.parallel import in_parallel, usable_threads
+from ruach_core.data.review.decisions import Review
 from ruach_core.errors import DataError
+from ruach_core.sources import DataSources
 from ruach_core.text.token_budget import ANY_SCRIPT, fast_chars_per_second
 from ruach_core.text.unicode import normalize_form
 from ruach_core.types import SetAside, TextNormalizer, TextTokenizer, Utterance
@@ -37,6 +39,7 @@ AUDIO_SUFFIXES = frozenset(
         ".aiff", ".aif", ".caf", ".au",
     )
 )  # fmt: skip
+_WITHOUT_PACK = "no language pack: alphabet and script aren't checked"
 _MAX_THREADS = 8
 _MAX_CHARS = 20_000
 """Of a text; what is longer is another thing than a clip's transcript."""
@@ -76,7 +79,10 @@ def audit_corpus(
         audit = _Audit(plugins, normalizer, tokenizer, store)
         loader = plugins.find_dataset_loader(source)
         splits = loader.splits(source)
-        rows = itertools.chain.from_iterable(loader.read(source, split) for split in splits)
+        review = Review.of(source, DataSources.of(source).names[0])
+        rows = review.apply(
+            itertools.chain.from_iterable(loader.read(source, split) for split in splits)
+        )
         for n_done, _ in enumerate(audit.run(rows), start=1):
             if on_progress is not None:
                 on_progress(n_done)
@@ -107,7 +113,7 @@ def audit_corpus(
             n_speakers=int(np.count_nonzero(speakers)),
             findings=sort_findings([*audit.findings(), *relations.findings()]),
             histograms=tuple(_histograms(records[is_usable])),
-            notes=() if manifest else ("no language pack: alphabet and script aren't checked",),
+            notes=(*review.notes(), *(() if manifest else (_WITHOUT_PACK,))),
             runtime_s=time.monotonic() - started,
         )
 

@@ -1,5 +1,4 @@
 
-"use strict";
 (() => {
   const table = document.getElementById("lines");
   const rows = [...table.tBodies[0].rows];
@@ -7,13 +6,8 @@
   const key = "ruach-review-" + table.dataset.key;
   let chosen = null;
 
-  function load() {
-    try { return JSON.parse(localStorage.getItem(key)) || {}; } catch { return {}; }
-  }
-  const review = load();
-  function store() {
-    try { localStorage.setItem(key, JSON.stringify(review)); } catch { /* a private window */ }
-  }
+  const review = page.load(key);
+  const store = () => page.keep(key, review);
 
   function filter(rule) {
     chosen = rule;
@@ -69,11 +63,6 @@
     for (const code of copy.querySelectorAll(".code")) code.textContent = "<" + code.title + ">";
     return copy.textContent;
   }
-  function quote(value) {
-    // A spreadsheet would run a cell that begins like a formula.
-    const text = /^[=+\-@\t\r]/.test(value) ? "'" + value : value;
-    return '"' + text.replaceAll('"', '""') + '"';
-  }
   document.getElementById("save").addEventListener("click", () => {
     const lines = [["line", "purpose", "before", "after", "rules", "verdict", "comment"]];
     rows.forEach((row, index) => {
@@ -85,12 +74,7 @@
         known.verdict || "", known.comment || "",
       ]);
     });
-    const csv = "\ufeff" + lines.map((cells) => cells.map(quote).join(",")).join("\r\n") + "\r\n";
-    const link = document.createElement("a");
-    link.href = URL.createObjectURL(new Blob([csv], { type: "text/csv" }));
-    link.download = "review.csv";
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+    page.download("review.csv", lines);
   });
 
   document.getElementById("bar").hidden = false;

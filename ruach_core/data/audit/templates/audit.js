@@ -1,5 +1,4 @@
 
-"use strict";
 (() => {
   const table = document.getElementById("findings");
   const body = table.tBodies[0];
@@ -53,12 +52,7 @@
     head.replaceChildren(button);
   });
 
-  // One clip at a time.
-  document.addEventListener("play", (event) => {
-    for (const audio of document.querySelectorAll("audio")) {
-      if (audio !== event.target) audio.pause();
-    }
-  }, true);
+  page.playOneAtATime();
   document.addEventListener("click", (event) => {
     const link = event.target.closest('a[href^="#clip"]');
     const audio = link && document.getElementById(link.hash.slice(1));

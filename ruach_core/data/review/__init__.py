@@ -1,0 +1,1 @@
+"""Suspicious clips, the page on which a person decides about them, and the decisions."""
