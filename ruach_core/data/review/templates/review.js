@@ -185,8 +185,8 @@
       return;
     }
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    // A button that was reached by tab is pressed by space, as everywhere.
-    if (event.key === " " && event.target.closest("button")) return;
+    // A button or a player that has the focus knows space and arrows by itself.
+    if (/^( |Arrow.*)$/.test(event.key) && event.target.closest("button, audio")) return;
     const keys = {
       j: () => step(1), ArrowDown: () => step(1), k: () => step(-1), ArrowUp: () => step(-1),
       " ": play, a: () => decide("accept"), d: () => decide("drop"), f: startFix,
