@@ -200,6 +200,10 @@ class EvaluationConfig(_Section):
     zero_shot_clips: int = Field(
         60, ge=0, description="test clips on which the base model is measured; 0 leaves it out"
     )
+    review_clips: int = Field(
+        200, ge=0, description="clips that are decoded at the end because their text may be wrong, "
+        "a fifth of all at most; 0 leaves suspicious.csv out",
+    )  # fmt: skip
     bootstrap: int = Field(1000, ge=100, description="resamples of the confidence interval")
 
 

@@ -25,12 +25,16 @@ Figures = npt.NDArray[np.float64]
 class ClipLosses:
     """Sums over each clip's tokens: of the epochs that are done, and of the one under way.
 
+    In the first of several processes only:
+
     Attributes:
-        epochs: the figures of each epoch that is done; in the first of several processes only.
+        epochs: the figures of each epoch that is done.
+        validation: those of the validation clips, from each epoch's evaluation.
     """
 
     def __init__(self, n_clips: int) -> None:
         self.epochs: list[Figures] = []
+        self.validation: list[Figures] = []
         self._now: Figures = np.zeros((3, n_clips))
 
     def add(
@@ -74,8 +78,9 @@ class ClipLosses:
     def to_arrays(self, ranks: Ranks) -> dict[str, Figures]:
         """What a checkpoint keeps; all processes call it together."""
         arrays = {"now": self._total(ranks)}
-        if self.epochs:
-            arrays["epochs"] = np.stack(self.epochs)
+        for name, epochs in (("epochs", self.epochs), ("validation", self.validation)):
+            if epochs:
+                arrays[name] = np.stack(epochs)
         return arrays
 
     def load(self, checkpoint: Path, ranks: Ranks) -> None:
@@ -87,6 +92,7 @@ class ClipLosses:
         arrays = load_file(checkpoint / FILE)
         self._now = arrays["now"]
         self.epochs = list(arrays.get("epochs", ()))
+        self.validation = list(arrays.get("validation", ()))
 
     def _total(self, ranks: Ranks) -> Figures:
         return np.array(ranks.sum(self._now.ravel().tolist())).reshape(self._now.shape)

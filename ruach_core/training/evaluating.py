@@ -13,7 +13,8 @@ from ruach_core.evaluation.report import count_strict_edits
 from ruach_core.evaluation.torch_decode import TorchRecognizer
 from ruach_core.features import window_samples
 from ruach_core.training.batching import MicroBatch
-from ruach_core.training.collate import Collator
+from ruach_core.training.clip_losses import ClipLosses
+from ruach_core.training.collate import IGNORED, Collator
 from ruach_core.training.preparation import Prepared
 from ruach_core.training.randomness import pick
 from ruach_core.types import Hypothesis, Utterance
@@ -70,8 +71,13 @@ class Evaluator:
         edits = count_strict_edits(utterances, hypotheses, normalizer=normalizer, unit=unit)
         return pool_counts(edits).rate
 
-    def loss(self, loop: Loop) -> float:
-        """Teacher-forced cross-entropy per token over the validation split."""
+    def loss(self, loop: Loop, clips: ClipLosses | None = None) -> float:
+        """Teacher-forced cross-entropy per token over the validation split.
+
+        Args:
+            loop: has the model.
+            clips: takes down what each clip of the split costs.
+        """
         import torch
 
         validation = self.prepared.validation
@@ -87,7 +93,14 @@ class Evaluator:
                 longest_s = max(validation[i].duration_s or 0.0 for i in indices)
                 n_samples = window_samples(longest_s, margin_s=self.config.window.margin_s)
                 micro_batch = MicroBatch.of_clips(indices, n_samples)
-                total += float(loop.updater.loss(collator(micro_batch, 0)))
+                tensors = collator(micro_batch, 0)
+                losses = loop.updater.losses(loop.updater.model, tensors)[1].cpu()
+                total += float(losses.sum())
                 n_tokens += collator.n_target_tokens(micro_batch.windows)
+                if clips is not None:
+                    clips.add(
+                        0, micro_batch.windows, collator.n_tokens, tensors.target_ids.numpy(),
+                        losses.numpy(), ignored=IGNORED,
+                    )  # fmt: skip
         self.model.train()
         return total / n_tokens

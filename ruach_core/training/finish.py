@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ruach_core.config import DEFAULT_DATA, RunConfig
+from ruach_core.data.review.suspicious import SUSPICIOUS, SuspiciousClip, write_suspicious
 from ruach_core.errors import UserError
 from ruach_core.evaluation.metrics import compare_systems
 from ruach_core.evaluation.report import (
@@ -24,7 +27,9 @@ from ruach_core.evaluation.rescoring import LANGUAGE_MODEL
 from ruach_core.export.card import RunRecord, model_card, run_json
 from ruach_core.export.folder import save_model
 from ruach_core.export.parity import ParityRow, check_parity, measure_parity, parity_lines
+from ruach_core.sources import DataSources
 from ruach_core.training.checkpoint import Progress, write_folder
+from ruach_core.training.clip_losses import ClipLosses
 from ruach_core.training.evaluating import Evaluator
 from ruach_core.training.language_model import fit_rescoring
 from ruach_core.training.loop import Plan
@@ -71,8 +76,11 @@ def finish(
     plan: Plan,
     progress: Progress,
     zero_shot: ZeroShot,
+    losses: ClipLosses,
 ) -> RunResult:
     """Report on test, then write the model's folder and its export; `measurer` has the best model.
+
+    `losses` are those of the run's clips, by which some of them look wrong.
 
     Raises:
         UserError: the parity gate refuses the export; the model's folder is written all the same.
@@ -120,18 +128,35 @@ def finish(
         by_source=tuple(by_source),
     )
     rows = build_rows(clips, hypotheses, normalizer=prepared.normalizer)
+    suspicious = measurer.suspicious_clips(losses)
 
     def write_model(folder: Path) -> None:
         save_model(evaluator.model, base.directory, folder)
         shutil.copyfile(outputs.work / "set_aside.csv", folder / "set_aside.csv")
         write_rows(rows, folder / HYPOTHESES)
+        if config.evaluation.review_clips:
+            write_suspicious(suspicious, folder / SUSPICIOUS)
         _write_texts(folder, record, ())
 
     write_folder(outputs.model, write_model)
     console.line(f"Model: {outputs.model}")
+    if suspicious:
+        console.line(_review_line(config, outputs, suspicious, is_sample=source.is_sample))
     _export(evaluator, plugins, outputs, record, clips)
     outputs.release()
     return RunResult(outputs.model, outputs.export, report)
+
+
+def _review_line(
+    config: RunConfig, outputs: Outputs, clips: Sequence[SuspiciousClip], *, is_sample: bool
+) -> str:
+    """How to hear the clips that look wrong."""
+    is_found = is_sample or config.data == DataSources.of(DEFAULT_DATA)
+    data = (
+        [] if is_found else [word for one in config.data.sources for word in ("--data", str(one))]
+    )
+    command = shlex.join(["ruach", "data", "review", str(outputs.model), *data])
+    return f"Suspicious clips: {len(clips)}, the first {clips[0].id}; hear them: {command}"
 
 
 def _compare_with_base(

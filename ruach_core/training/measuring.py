@@ -15,12 +15,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ruach_core.data.review.suspicious import SUSPICIOUS, SuspiciousClip, write_suspicious
 from ruach_core.evaluation.ct2_decode import Ct2Recognizer
 from ruach_core.evaluation.device import usable_device
 from ruach_core.evaluation.export_info import Window
 from ruach_core.evaluation.report import build_report
 from ruach_core.export.folder import save_model
+from ruach_core.training.clip_losses import ClipLosses
 from ruach_core.training.evaluating import Evaluator
+from ruach_core.training.ranks import Ranks
+from ruach_core.training.suspicion import add_hypotheses, rank_clips
 from ruach_core.types import EvalReport, Hypothesis, Utterance
 
 if TYPE_CHECKING:
@@ -60,18 +64,44 @@ class Measurer:
         began = time.perf_counter()
         evaluator = self.evaluator
         validation = evaluator.prepared.validation
-        loss = evaluator.loss(loop)
+        clips = ClipLosses(len(validation))
+        loss = evaluator.loss(loop, clips)
         if evaluator.config.evaluation.epochs_in == "torch":
             hypotheses = evaluator.decode(validation, evaluator.window, title="validate")
         else:
             decoded = self.decode(validation, evaluator.window, title="validate", is_quick=True)
             hypotheses = decoded.hypotheses
+        clips.end_epoch(Ranks())
+        loop.updater.clip_losses.validation += clips.epochs
+        self.write_ranking(loop.updater.clip_losses, hypotheses)
         return {
             "eval_loss": round(loss, 4),
             "eval_wer": round(evaluator.strict_rate(validation, hypotheses, "word"), 4),
             "eval_cer": round(evaluator.strict_rate(validation, hypotheses, "character"), 4),
             "eval_runtime": round(time.perf_counter() - began, 1),
         }
+
+    def write_ranking(self, losses: ClipLosses, hypotheses: Sequence[Hypothesis]) -> None:
+        """Write the clips that look wrong so far beside the checkpoints."""
+        prepared = self.evaluator.prepared
+        n_most = self.evaluator.config.evaluation.review_clips
+        if n_most:
+            ranked = rank_clips(prepared, losses, n_most=n_most)
+            clips = add_hypotheses(ranked, hypotheses, normalizer=prepared.normalizer)
+            write_suspicious(clips, self.work / SUSPICIOUS)
+
+    def suspicious_clips(self, losses: ClipLosses) -> list[SuspiciousClip]:
+        """The clips that look wrong, with what the model as it is now writes for them."""
+        evaluator = self.evaluator
+        n_most = evaluator.config.evaluation.review_clips
+        ranked = rank_clips(evaluator.prepared, losses, n_most=n_most)
+        if not ranked:
+            return []
+        clips = [utterance for utterance, _ in ranked]
+        with evaluator.console.stage(f"Decoding the {len(clips)} most suspicious clips"):
+            decoded = self.decode(clips, evaluator.window, title="suspicious", is_quick=True)
+        normalizer = evaluator.prepared.normalizer
+        return add_hypotheses(ranked, decoded.hypotheses, normalizer=normalizer)
 
     def validation_rates(self, title: str) -> tuple[float, float]:
         """Strict WER and CER on validation, decoded as the report on test will be."""

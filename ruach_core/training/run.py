@@ -152,7 +152,8 @@ def _lead(
         f"{loop.progress.update} updates in {loop.progress.seconds / 60:.1f} minutes with their "
         f"evaluations; {loop.progress.waited_s:.1f} s of it waiting for data"
     )
-    return finish(measurer, outputs, source, base, plan, loop.progress, zero_shot)
+    losses = loop.updater.clip_losses
+    return finish(measurer, outputs, source, base, plan, loop.progress, zero_shot, losses)
 
 
 @dataclass(frozen=True, slots=True)
