@@ -2,8 +2,8 @@
 
 Each epoch's loss a token is compared with that of clips that were learnt at about the same time
 (the loss falls fast while an epoch goes on) and whose texts are about as long, as a number of
-robust standard deviations. The mean over epochs is the score: a clip that is learnt by heart in the end
-was still hard at first. Losses tell wrong labels in this way in E. Arazo et al., ICML 2019
+robust standard deviations. The mean over epochs is the score: a clip that is learnt by heart in
+the end was still hard at first. Losses tell wrong labels in this way in E. Arazo et al., ICML 2019
 (arXiv 1904.11238) and S. Swayamdipta et al., EMNLP 2020 (arXiv 2009.10795).
 """
 

@@ -27,7 +27,7 @@ def test_folders_are_complete_and_nothing_else_is_left(whole_run):
     assert {p.name for p in whole_run.model.iterdir()} == {
         "README.md", "config.json", "generation_config.json", "hypotheses.csv",
         "model.safetensors", "preprocessor_config.json", "run.json", "set_aside.csv",
-        "tokenizer.json", "tokenizer_config.json",
+        "suspicious.csv", "tokenizer.json", "tokenizer_config.json",
     }  # fmt: skip
     assert {p.name for p in whole_run.export.iterdir()} == {
         "README.md", "config.json", "model.bin", "preprocessor_config.json", "run.json",
