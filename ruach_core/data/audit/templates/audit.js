@@ -92,9 +92,11 @@
     else if (event.key === "/") search.focus();
     else if (event.key === "o" && details) details.open = !details.open;
     else if (event.key === "p" && row) {
-      const audios = [...row.querySelectorAll("audio")];
-      const playing = audios.findIndex((audio) => !audio.paused);
-      if (playing >= 0) audios[playing].pause();
+      // A clip that several findings cite has its player in the first of them.
+      const audios = [...row.querySelectorAll('audio, a[href^="#clip"]')].map((found) =>
+        found.hash ? document.getElementById(found.hash.slice(1)) : found);
+      const playing = audios.find((audio) => !audio.paused);
+      if (playing) playing.pause();
       else if (audios.length) {
         if (details) details.open = true;
         audios[0].play();
