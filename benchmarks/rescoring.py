@@ -101,7 +101,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
             for c in row
         },
     )
-    rescorer = Rescorer(model, tuning.weight, tuning.word_bonus, arguments.beam_size)
+    rescorer = Rescorer(0.0, tuning.weight, tuning.word_bonus, arguments.beam_size, model)
     results: dict[str, Any] = {
         "n_sentences": len(sentences),
         "n_bytes": len(rescorer.to_bytes()),

@@ -51,7 +51,7 @@ class Variant:
         self.model.get_encoder().embed_positions.requires_grad_(False)
         choose_trained(self.model, config, seed=0)
         self.model.train()
-        self.optimizer = build_optimizer(self.model, config)
+        self.optimizer = build_optimizer(self.model, config, peak=1e-5)
         set_learning_rate(self.optimizer, 1e-6)
         self.ids = torch.randint(0, 50_000, (args.clips, TEXT_TOKENS))
         mel = torch.randn(args.clips, 80, round(100 * args.seconds))

@@ -73,6 +73,10 @@ class TrainingConfig(_Section):
         0.0, ge=0, lt=1, description="probability that a window leaves out the deepest layer"
     )
     dropout: float = Field(0.0, ge=0, lt=1, description="in every layer, beside the model's own 0")
+    ctc_weight: float = Field(
+        0.5, ge=0, description="of a CTC loss of the letters at the encoder, beside the decoder's; "
+        "its head helps to choose among a beam's hypotheses; 0 leaves it out",
+    )  # fmt: skip
     encoder_rate: float = Field(
         1.0, gt=0, description="the encoder's learning rate, as a multiple of the decoder's"
     )
@@ -197,6 +201,10 @@ class EvaluationConfig(_Section):
     beam_size: int = Field(
         DEFAULT_BEAM_SIZE, ge=1, le=50, description="of the measurement on test; epochs are greedy"
     )
+    rescoring_beam_size: int = Field(
+        10, ge=2, le=50, description="hypotheses that the CTC head, and a language model where one "
+        "is fitted, choose from",
+    )  # fmt: skip
     zero_shot_clips: int = Field(
         60, ge=0, description="test clips on which the base model is measured; 0 leaves it out"
     )
@@ -217,7 +225,6 @@ class LanguageModelConfig(_Section):
     text: Path | None = Field(
         None, description="more text of the language for it: a UTF-8 file, one sentence a line"
     )
-    beam_size: int = Field(10, ge=2, le=50, description="hypotheses that it chooses from")
 
     @property
     def is_wanted(self) -> bool:

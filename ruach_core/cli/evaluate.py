@@ -42,7 +42,7 @@ class _Request:
     compute_type: str
     max_new_tokens: int | None
     beam_size: int | None
-    no_lm: bool
+    no_rescoring: bool
     batch_s: float
     threads: int
     output: Path | None
@@ -83,7 +83,9 @@ class _Request:
     "what the export's language model was tuned for.",
 )
 @click.option(
-    "--no-lm", is_flag=True, help="Take the beam's own choice, though there is a language model."
+    "--no-rescoring",
+    is_flag=True,
+    help="Take the beam's own choice, though the export brings a CTC head or a language model.",
 )
 @click.option(
     "--batch-s",
@@ -254,7 +256,7 @@ def _open_recognizer(
     from ruach_core.evaluation.ct2_decode import Ct2Recognizer, is_export
     from ruach_core.evaluation.rescoring import choose_beam_size, read_rescorer
 
-    rescorer = None if request.no_lm else read_rescorer(request.model)
+    rescorer = None if request.no_rescoring else read_rescorer(request.model)
     with tempfile.TemporaryDirectory(prefix="ruach-") as temporary:
         model = request.model
         if not is_export(model) and (model / "config.json").is_file():

@@ -36,7 +36,7 @@ class _Request:
     output_dir: Path | None
     no_vad: bool
     beam_size: int | None
-    no_lm: bool
+    no_rescoring: bool
     compute_type: str
     window: Window | None
     max_segment: float
@@ -65,7 +65,9 @@ class _Request:
     "what the export's language model was tuned for.",
 )
 @click.option(
-    "--no-lm", is_flag=True, help="Take the beam's own choice, though there is a language model."
+    "--no-rescoring",
+    is_flag=True,
+    help="Take the beam's own choice, though the export brings a CTC head or a language model.",
 )
 @click.option("--compute-type", default="default", help="CTranslate2's: int8, float16, float32 ...")
 @click.option(
@@ -110,7 +112,7 @@ def _run(request: _Request) -> int:
     if not request.model.is_dir():
         raise UserError(f"{request.model}: no such folder; --model is the folder of an export")
     info = ExportInfo.read(request.model)
-    rescorer = None if request.no_lm else read_rescorer(request.model)
+    rescorer = None if request.no_rescoring else read_rescorer(request.model)
     recognizer = Ct2Recognizer(
         request.model,
         language=find_token(request.lang, info),
@@ -120,7 +122,7 @@ def _run(request: _Request) -> int:
         threads=request.threads,
     )
     if recognizer.rescoring:
-        click.echo(f"{recognizer.rescoring}; --no-lm takes the beam's own choice", err=True)
+        click.echo(f"{recognizer.rescoring}; --no-rescoring takes the beam's own choice", err=True)
     settings = TranscriptionSettings(
         use_vad=not request.no_vad,
         max_chunk_s=request.max_segment,

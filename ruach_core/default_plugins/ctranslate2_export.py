@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ruach_core.errors import UserError, require_extra
+from ruach_core.evaluation.ctc import CTC_HEAD
 from ruach_core.hookspecs import hookimpl
 from ruach_core.types import Exporter
 
@@ -49,6 +50,8 @@ class CTranslate2Exporter:
             converter.convert(str(output_dir), quantization=quantization, force=True)
         for name in COPIED:
             shutil.copyfile(model_dir / name, output_dir / name)
+        if (model_dir / CTC_HEAD).is_file():
+            shutil.copyfile(model_dir / CTC_HEAD, output_dir / CTC_HEAD)
 
 
 @hookimpl

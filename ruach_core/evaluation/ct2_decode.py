@@ -12,7 +12,6 @@ import logging
 import math
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +19,17 @@ import numpy as np
 
 from ruach_core.data.waveforms import load_utterance
 from ruach_core.errors import DataError, UserError
+from ruach_core.evaluation.ctc import read_ctc_head
+from ruach_core.evaluation.decoding_batches import DecodingBatch, plan_batches
 from ruach_core.evaluation.device import usable_device
 from ruach_core.evaluation.export_info import ExportInfo, Window, clamp_tokens
-from ruach_core.evaluation.rescoring import Candidate, Rescorer
+from ruach_core.evaluation.rescoring import Candidate, Rescorer, with_ctc
 from ruach_core.features import (
     MAX_SAMPLES,
     MAX_WINDOW_S,
     FloatArray,
     log_mel,
     pad_waveform,
-    window_samples,
 )
 from ruach_core.models.memory import is_out_of_memory
 from ruach_core.models.special_tokens import SpecialTokens, WhisperTokenizer
@@ -38,14 +38,6 @@ from ruach_core.types import SAMPLING_RATE, Hypothesis, Utterance
 DEFAULT_BATCH_S = 60.0
 _BATCHES_IN_FLIGHT = 2
 """Batches handed over at once: the next mels are computed while the model works."""
-
-
-@dataclass(frozen=True, slots=True)
-class DecodingBatch:
-    """Clips that are decoded together, by their index, in a window of `n_samples`."""
-
-    indices: list[int]
-    n_samples: int
 
 
 class Ct2Recognizer:
@@ -93,6 +85,7 @@ class Ct2Recognizer:
         self._margin_s = info.window_margin_s if window_margin_s is None else window_margin_s
         self.beam_size = beam_size
         self._rescorer = rescorer if self.beam_size > 1 else None
+        self._head = read_ctc_head(model_dir)
         self._model = _load_model(model_dir, compute_type, threads=threads, device=device)
 
     @property
@@ -285,20 +278,26 @@ class Ct2Recognizer:
         on_progress: Callable[[int], object] | None,
     ) -> list[list[Candidate]]:
         found: list[list[Candidate]] = [[] for _ in lengths]
-        in_flight: deque[tuple[DecodingBatch, Any, Any]] = deque()
+        in_flight: deque[tuple[DecodingBatch, Any, Any, Any]] = deque()
 
         def collect() -> None:
-            batch, _, results = in_flight.popleft()
-            for i, result in zip(batch.indices, results, strict=True):
+            batch, _, states, results = in_flight.popleft()
+            for row, (i, result) in enumerate(zip(batch.indices, results, strict=True)):
                 found[i] = self._candidates(result.result())
+                if self._head is not None and states is not None:
+                    found[i] = with_ctc(found[i], self._head, states[row])
             if on_progress:
                 on_progress(len(batch.indices))
 
         for batch in self.plan(lengths, window=window, batch_s=batch_s):
             features = self.extract_features([load(i) for i in batch.indices], batch.n_samples)
+            states = None
+            if self._head is not None and n_best > 1:
+                states = np.asarray(self._model.encode(features, to_cpu=True))
+                features = self._encoded(states, features)
             # The features stay referenced: the model may read them until its results are there.
             results = self._generate(features, len(batch.indices), n_best)
-            in_flight.append((batch, features, results))
+            in_flight.append((batch, features, states, results))
             if len(in_flight) >= _BATCHES_IN_FLIGHT:
                 collect()
         while in_flight:
@@ -313,6 +312,18 @@ class Ct2Recognizer:
             log_prob = score * len(ids) if ids else -math.inf
             candidates.append(Candidate(kept, self.tokenizer.decode(kept).strip(), log_prob))
         return candidates
+
+    def _encoded(self, states: FloatArray, features: Any) -> Any:
+        """The states for the decoder, in place of having them computed again.
+
+        CTranslate2 tells states from mels by their shape, so as many states as there are mel
+        bands would be taken for a mel: then it gets the mels.
+        """
+        import ctranslate2
+
+        if states.shape[1] == self._model.n_mels:
+            return features
+        return ctranslate2.StorageView.from_array(states)
 
     def _generate(self, features: Any, n_clips: int, n_best: int) -> Any:
         return self._model.generate(
@@ -334,28 +345,6 @@ def ct2_max_length(max_new_tokens: int) -> int:
     (CTranslate2, src/models/whisper.cc), so its default of 448 cuts a text at 224 tokens.
     """
     return max(2 * max_new_tokens, max_new_tokens + 3)
-
-
-def plan_batches(
-    lengths: Sequence[int], *, window: Window, margin_s: float, batch_s: float
-) -> list[DecodingBatch]:
-    """Clips of like lengths together, the longest first, so that memory peaks at once.
-
-    Args:
-        lengths: samples of each clip.
-        window: `trim` or `full`.
-        margin_s: silence behind a batch's longest clip in the `trim` window.
-        batch_s: most seconds of window in a batch; a single clip always fits.
-    """
-    batches: list[DecodingBatch] = []
-    for i in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
-        current = batches[-1] if batches else None
-        if current and (len(current.indices) + 1) * current.n_samples <= batch_s * SAMPLING_RATE:
-            current.indices.append(i)
-            continue
-        n_samples = window_samples(lengths[i] / SAMPLING_RATE, margin_s=margin_s)
-        batches.append(DecodingBatch([i], MAX_SAMPLES if window == "full" else n_samples))
-    return batches
 
 
 def is_export(folder: Path) -> bool:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ruach_core.data.waveforms import load_utterance
-from ruach_core.evaluation.ct2_decode import plan_batches
+from ruach_core.evaluation.decoding_batches import plan_batches
 from ruach_core.evaluation.export_info import Window
 from ruach_core.features import MAX_WINDOW_S, log_mel, pad_waveform
 from ruach_core.models.memory import is_out_of_memory, release_memory

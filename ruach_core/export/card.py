@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 from ruach_core.config import RunConfig
 from ruach_core.evaluation.report import SourceRates, decoding, percent, report_to_dict
-from ruach_core.evaluation.rescoring import LANGUAGE_MODEL
+from ruach_core.evaluation.rescoring import RESCORING
 from ruach_core.types import ErrorRate, EvalReport, Utterance
 
 if TYPE_CHECKING:
     from ruach_core.export.parity import ParityRow
     from ruach_core.packs import PackRecord
     from ruach_core.training.checkpoint import Progress
-    from ruach_core.training.language_model import Rescoring
     from ruach_core.training.loop import Plan
     from ruach_core.training.preparation import Prepared
+    from ruach_core.training.rescoring import Rescoring
 
 _PACKAGES = (
     "ruach-core", "torch", "transformers", "accelerate", "ctranslate2", "faster-whisper", "jiwer",
@@ -274,14 +274,12 @@ def _rescoring_note(record: RunRecord) -> str:
         f"it (cross-validated over {tuning.n_utterances} clips, p = {tuning.p_value:.2g})"
     )
     if rescoring.report is None:
-        return (
-            f"Choosing among the beam's hypotheses with a language model didn't pay: {validation}."
-        )
+        return f"Choosing among the beam's hypotheses anew didn't pay: {validation}."
     note = (
         "The last row is what `ruach transcribe` and `ruach evaluate` give with the export: they "
-        "choose among the beam's hypotheses by log-probability, words and the language model in "
-        f"`{LANGUAGE_MODEL}`, tuned on validation ({validation}). Software that doesn't know that "
-        "file, such as faster-whisper, gives the row above it, as does `--no-lm`."
+        "choose among the beam's hypotheses by the numbers in "
+        f"`{RESCORING}`, tuned on validation ({validation}). Software that doesn't know that "
+        "file, such as faster-whisper, gives the row above it, as does `--no-rescoring`."
     )
     if rescoring.verdict:
         note += f" On these clips: {rescoring.verdict}."

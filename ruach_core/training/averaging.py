@@ -104,7 +104,8 @@ def choose_weights(
     leader, leading = tried[0]
     for share in BASE_SHARES:
         mixed = {
-            name: (1 - share) * value + share * base[name].to(value)
+            # The base model has no CTC head.
+            name: (1 - share) * value + share * base[name].to(value) if name in base else value
             for name, value in leading.items()
         }
         attempt(leader.epochs, share, mixed)

@@ -23,20 +23,20 @@ from ruach_core.evaluation.report import (
     write_rows,
     write_text,
 )
-from ruach_core.evaluation.rescoring import LANGUAGE_MODEL
+from ruach_core.evaluation.rescoring import RESCORING
 from ruach_core.export.card import RunRecord, model_card, run_json
-from ruach_core.export.folder import save_model
 from ruach_core.export.parity import ParityRow, check_parity, measure_parity, parity_lines
 from ruach_core.sources import DataSources
 from ruach_core.training.checkpoint import Progress, write_folder
 from ruach_core.training.clip_losses import ClipLosses
+from ruach_core.training.ctc import save_with_head
 from ruach_core.training.evaluating import Evaluator
-from ruach_core.training.language_model import fit_rescoring
 from ruach_core.training.loop import Plan
 from ruach_core.training.measuring import Measurer
 from ruach_core.training.outputs import Outputs
 from ruach_core.training.preparation import ChosenData
 from ruach_core.training.randomness import pick
+from ruach_core.training.rescoring import fit_rescoring
 from ruach_core.types import EvalReport, Hypothesis, Utterance
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ def finish(
     suspicious = measurer.suspicious_clips(losses)
 
     def write_model(folder: Path) -> None:
-        save_model(evaluator.model, base.directory, folder)
+        save_with_head(evaluator.model, base.directory, folder)
         shutil.copyfile(outputs.work / "set_aside.csv", folder / "set_aside.csv")
         write_rows(rows, folder / HYPOTHESES)
         if config.evaluation.review_clips:
@@ -235,7 +235,7 @@ def _export(
             console.line(line)
         check_parity(rows, config.export.parity_threshold)
         if record.rescoring and record.rescoring.rescorer:
-            (folder / LANGUAGE_MODEL).write_bytes(record.rescoring.rescorer.to_bytes())
+            (folder / RESCORING).write_bytes(record.rescoring.rescorer.to_bytes())
         _write_texts(folder, record, rows)
 
     with console.stage(

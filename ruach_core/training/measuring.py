@@ -20,8 +20,8 @@ from ruach_core.evaluation.ct2_decode import Ct2Recognizer
 from ruach_core.evaluation.device import usable_device
 from ruach_core.evaluation.export_info import Window
 from ruach_core.evaluation.report import build_report
-from ruach_core.export.folder import save_model
 from ruach_core.training.clip_losses import ClipLosses
+from ruach_core.training.ctc import save_with_head
 from ruach_core.training.evaluating import Evaluator
 from ruach_core.training.ranks import Ranks
 from ruach_core.training.suspicion import add_hypotheses, rank_clips
@@ -186,7 +186,7 @@ class Measurer:
         saved, converted = folder / "model", folder / EXPORTER
         saved.mkdir()
         converted.mkdir()
-        save_model(evaluator.model, self.base_dir, saved)
+        save_with_head(evaluator.model, self.base_dir, saved)
         self.plugins.exporter(EXPORTER).export(saved, converted, quantization="float16")
         return Ct2Recognizer(
             converted,

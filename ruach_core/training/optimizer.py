@@ -6,6 +6,7 @@ from typing import Any
 
 from ruach_core.config import TrainingConfig
 from ruach_core.errors import UserError
+from ruach_core.training.ctc import HEAD_RATE, PREFIX
 
 # Peak rates by d_model for (a language that the base model knows, one that it doesn't), for full
 # fine-tuning. The first column is OpenAI's rule, pre-training rate / 40; the second is what recipes
@@ -75,35 +76,36 @@ def learning_rate_at(update: int, n_updates: int, peak: float, config: TrainingC
     return peak * max(0.0, (n_updates - update) / max(1, n_updates - warmup))
 
 
-def build_optimizer(model: Any, config: TrainingConfig) -> Any:
+def build_optimizer(model: Any, config: TrainingConfig, *, peak: float) -> Any:
     """AdamW with Whisper's betas; biases and norms aren't decayed, positions aren't trained.
 
     The encoder has groups of its own, for its rate. It knows speech of any language already; the
-    decoder has a new one to learn.
+    decoder has a new one to learn. A CTC head, which begins with nothing, learns at `HEAD_RATE`.
+
+    Args:
+        model: what is trained.
+        config: the settings.
+        peak: learning rate after the warm-up, of which each group has its multiple.
 
     Raises:
         UserError: `adamw8bit` was asked for, and bitsandbytes can't run it here.
     """
     import torch
 
-    groups = []
-    for is_encoder in (False, True):
-        for is_decayed in (True, False):
-            parameters = [
-                p
-                for name, p in model.named_parameters()
-                if p.requires_grad
-                and (p.ndim > 1) == is_decayed
-                and name.startswith("model.encoder.") == is_encoder
-            ]
-            groups.append(
-                {
-                    "params": parameters,
-                    "weight_decay": config.weight_decay if is_decayed else 0.0,
-                    "rate_factor": config.encoder_rate if is_encoder else 1.0,
-                }
-            )
-    groups = [group for group in groups if group["params"]]
+    factors = {"model.encoder.": config.encoder_rate, PREFIX: HEAD_RATE / peak, "": 1.0}
+    by_kind: dict[tuple[str, bool], list[Any]] = {}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            prefix = next(prefix for prefix in factors if name.startswith(prefix))
+            by_kind.setdefault((prefix, parameter.ndim > 1), []).append(parameter)
+    groups = [
+        {
+            "params": parameters,
+            "weight_decay": config.weight_decay if is_decayed else 0.0,
+            "rate_factor": factors[prefix],
+        }
+        for (prefix, is_decayed), parameters in by_kind.items()
+    ]
     settings: dict[str, Any] = {"lr": 0.0, "betas": (0.9, 0.98), "eps": 1e-6}
     if config.optimizer == "adamw8bit":
         _check_8bit(model.device)

@@ -22,6 +22,7 @@ from ruach_core.training.batching import MicroBatch
 from ruach_core.training.checkpoint import Progress, check_identity, load_weights
 from ruach_core.training.collate import Collator, Tensors
 from ruach_core.training.console import Console
+from ruach_core.training.ctc import add_head
 from ruach_core.training.device import choose_precision, default_micro_batch_s, require_train_extra
 from ruach_core.training.drawing import expected_size
 from ruach_core.training.encoder_cache import (
@@ -33,7 +34,6 @@ from ruach_core.training.encoder_cache import (
 from ruach_core.training.evaluating import Evaluator
 from ruach_core.training.finish import RunResult, ZeroShot, finish
 from ruach_core.training.language import blend_language_embedding
-from ruach_core.training.language_model import check_language_model
 from ruach_core.training.loop import Loop, Plan
 from ruach_core.training.measuring import Measurer
 from ruach_core.training.memory import explained
@@ -52,6 +52,7 @@ from ruach_core.training.preparation import (
 )
 from ruach_core.training.randomness import pick
 from ruach_core.training.ranks import Ranks, joined
+from ruach_core.training.rescoring import check_language_model
 from ruach_core.training.short_plan import short_plan
 from ruach_core.training.xray import xray_lines
 from ruach_core.types import RunInfo
@@ -131,6 +132,7 @@ def _lead(
     zero_shot = _measure_zero_shot(measurer, outputs, identity, resume=resume)
     for line in choose_trained(model, config.training, seed=config.seed):
         console.line(line)
+    add_head(model, prepared.train, config.training, seed=config.seed)
     with explained():
         plan = _plan(config, prepared, outputs, identity, measurer, zero_shot)
         if ranks.count > 1:
@@ -185,6 +187,7 @@ def _follow(config: RunConfig, ranks: Ranks, *, resume: bool) -> None:
         base = resolve_base_model(base.name, plugins, progress=False)
     model = _build_model(config, base, start.tokens, start.text_ids, ranks)
     choose_trained(model, config.training, seed=config.seed)
+    add_head(model, start.plan.train, config.training, seed=config.seed)
     if config.training.cache_encoder:
         mask_padding(model)
     with explained():

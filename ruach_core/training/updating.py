@@ -18,8 +18,11 @@ from ruach_core.models.memory import is_out_of_memory
 from ruach_core.training.batching import Batch, MicroBatch
 from ruach_core.training.clip_losses import ClipLosses
 from ruach_core.training.collate import IGNORED, Collator, Tensors
+from ruach_core.training.ctc import has_head
+from ruach_core.training.ctc import losses as ctc_losses
 from ruach_core.training.memory import PassDidNotFitError
 from ruach_core.training.optimizer import build_optimizer, set_dropout, set_learning_rate
+from ruach_core.training.packing import TrainingWindow
 from ruach_core.training.randomness import generator
 from ruach_core.training.ranks import Ranks
 from ruach_core.training.sharding import gather_weights, sharded, whole
@@ -80,7 +83,7 @@ class Updater:
         rate = config.stochastic_depth
         self._depth = StochasticDepth(self.trained, rate) if rate else None
         self._prepared = self.trained if self._is_sharded else self._accelerator.prepare(model)
-        self.optimizer = build_optimizer(self.trained, config)
+        self.optimizer = build_optimizer(self.trained, config, peak=learning_rate)
         self._stepping = self._accelerator.prepare(self.optimizer)
 
     def read(self, micro_batch: MicroBatch, epoch: int) -> Pass:
@@ -155,30 +158,37 @@ class Updater:
         """Summed cross-entropy of one forward pass, never smoothed; in this process alone."""
         return self.losses(self.model, tensors)[1].sum()
 
-    def losses(self, model: Any, tensors: Tensors) -> tuple[torch.Tensor, torch.Tensor]:
+    def losses(
+        self, model: Any, tensors: Tensors, texts: Sequence[str] = ()
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """What is minimised, summed over the tokens; and the cross-entropy of each, (n_tokens,).
 
         Label smoothing (arXiv 1512.00567, section 7) gives every token of the vocabulary an equal
         part of the target. It lifts the loss by an amount that means nothing to a reader, so the
-        cross-entropy is without it.
+        cross-entropy is without it; and without the CTC loss of the windows' `texts`.
         """
         device = self._accelerator.device
         heard = tensors.encoder_inputs(device)
         with self._accelerator.autocast():
-            logits = model(
+            output = model(
                 **heard,
                 decoder_input_ids=tensors.decoder_input_ids.to(device),
                 use_cache=False,
-            ).logits
+            )
         targets = tensors.target_ids.to(device)
         is_counted = targets != IGNORED
-        log_probabilities = logits[is_counted].float().log_softmax(-1)
+        log_probabilities = output.logits[is_counted].float().log_softmax(-1)
         shown = -log_probabilities.gather(-1, targets[is_counted][:, None])[:, 0]
-        smoothing = self._config.label_smoothing
-        if not smoothing:
-            return shown.sum(), shown
-        spread = -log_probabilities.mean(-1).sum()
-        return (1 - smoothing) * shown.sum() + smoothing * spread, shown
+        minimised = shown.sum()
+        if smoothing := self._config.label_smoothing:
+            spread = -log_probabilities.mean(-1).sum()
+            minimised = (1 - smoothing) * minimised + smoothing * spread
+        if texts and has_head(self.model):
+            found = ctc_losses(self.model, output.encoder_last_hidden_state, texts)
+            # A window that is there for the exchange of gradients alone counts for nothing.
+            found = found * is_counted.any(-1)
+            minimised = minimised + self._config.ctc_weight * found.sum()
+        return minimised, shown
 
     def _pass(self, one: Pass, epoch: int, n_tokens: int, *, is_last: bool) -> torch.Tensor:
         """Forward and backward; returns the loss of each token, on the CPU."""
@@ -186,7 +196,8 @@ class Updater:
             self._depth.choose(one.part.windows, self._train, seed=self._seed, epoch=epoch)
         try:
             with self._exchanging(is_last=is_last):
-                minimised, shown = self.losses(self._prepared, one.tensors)
+                texts = [self._text(window) for window in one.part.windows]
+                minimised, shown = self.losses(self._prepared, one.tensors, texts)
                 # The exchange takes the mean over processes, where their sum is meant.
                 self._accelerator.backward(minimised * (self._ranks.count / n_tokens))
         except (RuntimeError, MemoryError) as error:
@@ -194,6 +205,10 @@ class Updater:
                 raise PassDidNotFitError(one.part) from None
             raise
         return shown.detach().cpu()
+
+    def _text(self, window: TrainingWindow) -> str:
+        """What is said in a window."""
+        return " ".join(self._train[i].reference or "" for i in window.indices)
 
     def _exchanging(self, *, is_last: bool) -> AbstractContextManager[Any]:
         """Have the processes add up their gradients in the last pass of an update only."""

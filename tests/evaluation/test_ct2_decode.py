@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ruach_core.errors import DataError, UserError
-from ruach_core.evaluation.ct2_decode import Ct2Recognizer, ct2_max_length, plan_batches
+from ruach_core.evaluation.ct2_decode import Ct2Recognizer, ct2_max_length
+from ruach_core.evaluation.decoding_batches import plan_batches
 from ruach_core.evaluation.export_info import ExportInfo
 from ruach_core.evaluation.metrics import count_edits, pool_counts
 from ruach_core.features import MAX_SAMPLES

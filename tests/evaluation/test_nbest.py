@@ -93,7 +93,7 @@ def test_log_prob_is_that_of_the_tokens(export: Path, utterances, lists) -> None
 def test_the_recognizer_takes_what_the_rescorer_chooses(export: Path, utterances, lists) -> None:
     wanted = lists[0][-1].text
     model = NgramModel.fit([wanted] * 50)
-    rescorer = Rescorer(model, 50.0, 0.0, BEAM)
+    rescorer = Rescorer(0.0, 50.0, 0.0, BEAM, model)
     recognizer = open_recognizer(export, rescorer)
     assert recognizer.rescoring == "rescored (language model 50)"
     expected = [row[i].text for row, i in zip(lists, rescorer.choose(lists), strict=True)]
@@ -106,7 +106,7 @@ def test_the_recognizer_takes_what_the_rescorer_chooses(export: Path, utterances
 
 
 def test_greedy_decoding_has_nothing_to_choose_from(export: Path, utterances) -> None:
-    rescorer = Rescorer(NgramModel.fit(["x"]), 50.0, 0.0, BEAM)
+    rescorer = Rescorer(0.0, 50.0, 0.0, BEAM, NgramModel.fit(["x"]))
     recognizer = open_recognizer(export, rescorer, beam_size=1)
     assert recognizer.rescoring == ""
     plain = open_recognizer(export, beam_size=1).decode_utterances(utterances)

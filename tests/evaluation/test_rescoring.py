@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from ruach_core.errors import UserError
 from ruach_core.evaluation.ngram import NgramModel
 from ruach_core.evaluation.rescoring import (
-    LANGUAGE_MODEL,
+    RESCORING,
     Candidate,
     Rescorer,
     choose_beam_size,
@@ -43,18 +43,18 @@ def misspelled(text: str) -> str:
 
 def test_the_language_model_decides_where_the_recognizer_hardly_does(model) -> None:
     lists = [candidates(("moru adi", -3.0), ("moro adi", -3.1), ("kwesi", -9.0))]
-    assert Rescorer(model, 0.0, 0.0, 5).choose(lists) == [0]
-    assert Rescorer(model, 0.3, 0.0, 5).choose(lists) == [1]
+    assert Rescorer(0.0, 0.0, 0.0, 5, model).choose(lists) == [0]
+    assert Rescorer(0.0, 0.3, 0.0, 5, model).choose(lists) == [1]
 
 
 def test_a_negative_bonus_is_for_fewer_words(model) -> None:
     lists = [candidates(("mo ro", -3.0), ("moro", -3.5))]
-    assert Rescorer(model, 0.0, -0.4, 5).choose(lists) == [0]
-    assert Rescorer(model, 0.0, -0.6, 5).choose(lists) == [1]
+    assert Rescorer(0.0, 0.0, -0.4, 5, model).choose(lists) == [0]
+    assert Rescorer(0.0, 0.0, -0.6, 5, model).choose(lists) == [1]
 
 
 def test_odd_lists(model) -> None:
-    rescorer = Rescorer(model, 0.3, -1.0, 5)
+    rescorer = Rescorer(0.0, 0.3, -1.0, 5, model)
     assert rescorer.choose([]) == []
     nothing = candidates(("", -math.inf))
     assert rescorer.choose([nothing, candidates(("moro", -1.0), ("x", -1.0))]) == [0, 0]
@@ -63,9 +63,11 @@ def test_odd_lists(model) -> None:
 
 
 def test_description_has_only_what_counts(model) -> None:
-    assert Rescorer(model, 0.3, -1.0, 9).describe() == "rescored (language model 0.3, -1 a word)"
-    assert Rescorer(model, 0.0, 0.5, 9).describe() == "rescored (+0.5 a word)"
-    assert Rescorer(model, 0.0, 0.0, 9).describe() == "rescored (log-probability)"
+    both = Rescorer(0.4, 0.3, -1.0, 9, model)
+    assert both.describe() == "rescored (CTC 0.4, language model 0.3, -1 a word)"
+    assert Rescorer(0.4, 0.0, 0.0, 9).describe() == "rescored (CTC 0.4)"
+    assert Rescorer(0.0, 0.0, 0.5, 9, model).describe() == "rescored (+0.5 a word)"
+    assert Rescorer(0.0, 0.0, 0.0, 9, model).describe() == "rescored (log-probability)"
 
 
 def test_tuning_finds_what_the_language_model_gives(model) -> None:
@@ -82,7 +84,7 @@ def test_tuning_finds_what_the_language_model_gives(model) -> None:
     assert tuning.weight > 0
     assert tuning.oracle_wer == 0
     assert tuning.validated_wer < 0.05 < tuning.plain_wer
-    rescorer = Rescorer(model, tuning.weight, tuning.word_bonus, 2)
+    rescorer = Rescorer(0.0, tuning.weight, tuning.word_bonus, 2, model)
     chosen = rescorer.choose(lists)
     texts = [row[index].text for row, index in zip(lists, chosen, strict=True)]
     right = sum(text == reference for text, reference in zip(texts, references, strict=True))
@@ -124,7 +126,7 @@ def test_word_errors_come_before_character_errors_and_ties_by_them(model) -> Non
     # Both have one word wrong; the second has fewer letters wrong.
     lists = [candidates(("xxxxxx adi", -2.0), ("moru adi", -2.1))] * 20
     tuning = tune(lists, references, model)
-    rescorer = Rescorer(model, tuning.weight, tuning.word_bonus, 2)
+    rescorer = Rescorer(0.0, tuning.weight, tuning.word_bonus, 2, model)
     assert rescorer.choose(lists[:1]) == [1]
     # But the same number of words is no gain in them.
     assert tuning.plain_wer == tuning.validated_wer
@@ -158,8 +160,8 @@ def test_tuning_is_total(clips: list[tuple[str, list[tuple[str, float]]]]) -> No
 
 def test_a_rescorer_is_read_as_it_was_written(model, tmp_path: Path) -> None:
     assert read_rescorer(tmp_path) is None
-    written = Rescorer(model, 0.15, -0.5, 12)
-    (tmp_path / LANGUAGE_MODEL).write_bytes(written.to_bytes())
+    written = Rescorer(0.0, 0.15, -0.5, 12, model)
+    (tmp_path / RESCORING).write_bytes(written.to_bytes())
     found = read_rescorer(tmp_path)
     assert found is not None
     assert (found.weight, found.word_bonus, found.beam_size) == (0.15, -0.5, 12)
@@ -169,14 +171,14 @@ def test_a_rescorer_is_read_as_it_was_written(model, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"PK", b"\x93NUMPY"])
 def test_a_broken_file_is_one_line_with_the_way_out(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / LANGUAGE_MODEL).write_bytes(content)
-    with pytest.raises(UserError, match=r"language_model\.npz.*--no-lm") as error:
+    (tmp_path / RESCORING).write_bytes(content)
+    with pytest.raises(UserError, match=r"rescoring\.npz.*--no-rescoring") as error:
         read_rescorer(tmp_path)
     assert "\n" not in str(error.value)
 
 
 def test_the_beam_is_the_users_or_the_one_it_was_tuned_for(model) -> None:
-    rescorer = Rescorer(model, 0.1, 0.0, 12)
+    rescorer = Rescorer(0.0, 0.1, 0.0, 12, model)
     assert choose_beam_size(None, None) == 5
     assert choose_beam_size(None, rescorer) == 12
     assert choose_beam_size(3, rescorer) == 3

@@ -23,6 +23,7 @@ from ruach_core.testing.plugins import site_environment
 from ruach_core.training.adapters import choose_trained
 from ruach_core.training.collate import Collator
 from ruach_core.training.console import Console
+from ruach_core.training.ctc import add_head
 from ruach_core.training.loop import Loop, Plan
 from ruach_core.training.preparation import load_model
 from ruach_core.types import Utterance
@@ -108,6 +109,7 @@ class Setting:
         )  # fmt: skip
         model = load_model(self.model_dir, tokens, text_ids)
         choose_trained(model, config.training, seed=config.seed)
+        add_head(model, self.utterances, config.training, seed=config.seed)
         return Loop(model, plan, Listener(on_line))
 
 

@@ -15,8 +15,8 @@ from ruach_core.cli import main
 from ruach_core.config import build_config
 from ruach_core.errors import DataError, UserError
 from ruach_core.evaluation import rescoring as rescoring_module
-from ruach_core.evaluation.rescoring import LANGUAGE_MODEL, read_rescorer
-from ruach_core.training import language_model
+from ruach_core.evaluation.rescoring import RESCORING, read_rescorer
+from ruach_core.training import rescoring as language_model
 from ruach_core.training.console import Console
 from ruach_core.training.run import train
 
@@ -51,8 +51,8 @@ def settings(data: Path, model: Path, output: Path, **flags: object):
             "dataset.validation_share": 0.4, "training.max_steps": 1, "training.epochs": 1,
             "training.precision": "float32", "training.learning_rate": 1e-4,
             "evaluation.zero_shot_clips": 0, "evaluation.max_new_tokens": 8,
-            "export.parity_clips": 2, "export.parity_threshold": 9, "lm.beam_size": 4,
-            "lm.enabled": "true",
+            "export.parity_clips": 2, "export.parity_threshold": 9,
+            "evaluation.rescoring_beam_size": 4, "lm.enabled": "true",
             **{name.replace("__", "."): value for name, value in flags.items()},
         },
     )  # fmt: skip
@@ -99,7 +99,7 @@ def test_a_model_that_pays_stands_beside_the_export(
     assert (rescorer.weight, rescorer.word_bonus, rescorer.beam_size) == (0.3, -0.5, 4)
     # It was fitted on the added text too.
     assert rescorer.model.log_probs(["Na na na!"])[0] > rescorer.model.log_probs(["Xi xi xi!"])[0]
-    assert not (result.model / LANGUAGE_MODEL).exists()
+    assert not (result.model / RESCORING).exists()
 
     record = json.loads((result.export / "run.json").read_text(encoding="utf-8"))
     assert record["rescoring"]["weight"] == 0.3
@@ -121,7 +121,7 @@ def test_a_model_that_pays_stands_beside_the_export(
     assert measured["rescoring"] == rescorer.describe()
     assert measured["beam_size"] == 4
     assert measured["wer"]["rate"] == record["rescoring"]["report"]["wer"]["rate"]
-    assert main([*evaluate, "--no-lm"]) == 0
+    assert main([*evaluate, "--no-rescoring"]) == 0
     assert "beam 5" in (plain := capsys.readouterr().out)
     assert "rescored" not in plain
     assert main([*evaluate, "--beam-size", "1"]) == 0
@@ -130,7 +130,7 @@ def test_a_model_that_pays_stands_beside_the_export(
     transcribe = ["transcribe", str(data / "test" / "0.wav"), "--model", str(result.export)]
     assert main(transcribe) == 0
     assert "rescored (language model 0.3" in capsys.readouterr().err
-    assert main([*transcribe, "--no-lm"]) == 0
+    assert main([*transcribe, "--no-rescoring"]) == 0
     assert "rescored" not in capsys.readouterr().err
 
 
@@ -140,7 +140,7 @@ def test_a_model_that_does_not_pay_leaves_no_file(
     decided(is_kept=False)
     result = train(settings(data, tiny_whisper, tmp_path / "m"), Console())
     assert any("no sure gain, so the beam's own choice stays" in line for line in lines_of(capsys))
-    assert not (result.export / LANGUAGE_MODEL).exists()
+    assert not (result.export / RESCORING).exists()
     assert "didn't pay" in (result.export / "README.md").read_text(encoding="utf-8")
     record = json.loads((result.export / "run.json").read_text(encoding="utf-8"))
     assert record["rescoring"]["report"] is None
@@ -166,7 +166,7 @@ def test_few_validation_clips_or_no_wish_tune_nothing(
     few = {"dataset__validation_share": 0.1}
     result = train(settings(data, tiny_whisper, tmp_path / "m", **few), Console())
     assert any("at least 20 validation clips" in line for line in lines_of(capsys))
-    assert not (result.export / LANGUAGE_MODEL).exists()
+    assert not (result.export / RESCORING).exists()
     result = train(settings(data, tiny_whisper, tmp_path / "n", lm__enabled="false"), Console())
     assert "rescor" not in (result.export / "README.md").read_text(encoding="utf-8")
     assert not seen

@@ -82,7 +82,7 @@ def test_only_matrices_are_decayed_and_frozen_positions_are_left_out():
          "positions": torch.nn.Embedding(5, 3)}
     )  # fmt: skip
     model["positions"].requires_grad_(False)
-    optimizer = build_optimizer(model, TrainingConfig(weight_decay=0.25))
+    optimizer = build_optimizer(model, TrainingConfig(weight_decay=0.25), peak=1e-4)
     decayed, others = optimizer.param_groups
     assert [p is model["linear"].weight for p in decayed["params"]] == [True]
     assert decayed["weight_decay"] == 0.25

@@ -1,4 +1,4 @@
-"""A language model for the best model: fitted on training text, kept if validation gains by it."""
+"""What chooses among the best model's hypotheses: tuned, and kept if validation gains by it."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from ruach_core.evaluation.ngram import NgramModel
 from ruach_core.evaluation.report import build_report, count_strict_edits, percent
 from ruach_core.evaluation.rescoring import MIN_UTTERANCES, Candidate, Rescorer, Tuning, tune
 from ruach_core.text.lines import read_lines
+from ruach_core.training.ctc import has_head
 from ruach_core.training.measuring import EXPORTER, Measurer
 from ruach_core.types import EvalReport, Hypothesis, TextNormalizer, Utterance
 
@@ -24,7 +25,7 @@ class Rescoring:
 
     Attributes:
         tuning: what was found on validation.
-        n_sentences: that the language model was fitted on.
+        n_sentences: that a language model was fitted on; 0 without one.
         rescorer: what stands beside the export; None where the beam's own choice stays.
         report: of the same clips as the run's report, rescored; None where nothing is kept.
         verdict: of the paired test against the run's report; empty where the clips are the
@@ -82,15 +83,14 @@ def fit_rescoring(
         hypotheses: its hypotheses.
     """
     evaluator = measurer.evaluator
-    settings, prepared = evaluator.config.lm, evaluator.prepared
-    if not settings.is_wanted:
+    if not (evaluator.config.lm.is_wanted or has_head(evaluator.model)):
         return None
     if reason := _reason_against(measurer):
-        evaluator.console.line(f"No language model: {reason}")
+        evaluator.console.line(f"No rescoring: {reason}")
         return None
-    sentences = _sentences(measurer)
-    model = NgramModel.fit(sentences)
-    with measurer.recognizer(settings.beam_size) as recognizer:
+    prepared, beam_size = evaluator.prepared, evaluator.config.evaluation.rescoring_beam_size
+    sentences = _sentences(measurer) if evaluator.config.lm.is_wanted else []
+    with measurer.recognizer(beam_size) as recognizer:
 
         def search(utterances: Sequence[Utterance], title: str) -> list[list[Candidate]]:
             with evaluator.console.progress(len(utterances), title) as bar:
@@ -101,19 +101,17 @@ def fit_rescoring(
                     on_progress=bar.update,
                 )
 
-        validation = prepared.validation
-        lists = search(validation, "n-best validation")
-        tuning = tune(
-            lists,
-            [u.reference or "" for u in validation],
-            model,
-            hypotheses=_normalized(lists, prepared.normalizer),
-        )
+        validation = search(prepared.validation, "n-best validation")
+        tuning, model = _tune(measurer, validation, sentences)
         if not tuning.is_kept:
             return Rescoring(tuning, len(sentences))
-        # Where the language model has no weight, its counts have no place in the export either.
-        kept = model if tuning.weight else NgramModel.fit(())
-        rescorer = Rescorer(kept, tuning.weight, tuning.word_bonus, settings.beam_size)
+        rescorer = Rescorer(
+            tuning.ctc_weight,
+            tuning.weight,
+            tuning.word_bonus,
+            beam_size,
+            model if tuning.weight else None,
+        )
         began = time.perf_counter()
         lists = search(clips, f"n-best {clips[0].split}")
         chosen = rescorer.choose(lists)
@@ -126,7 +124,7 @@ def fit_rescoring(
         lang=evaluator.config.lang,
         model=report.model,
         window=report.window,
-        beam_size=settings.beam_size,
+        beam_size=beam_size,
         rescoring=rescorer.describe(),
         runtime_s=runtime_s,
         resamples=evaluator.config.evaluation.bootstrap,
@@ -139,6 +137,20 @@ def fit_rescoring(
         )
         verdict = comparison.verdict("rescoring", "the beam's own choice")
     return Rescoring(tuning, len(sentences), rescorer, rescored, verdict)
+
+
+def _tune(
+    measurer: Measurer, lists: Sequence[Sequence[Candidate]], sentences: Sequence[str]
+) -> tuple[Tuning, NgramModel | None]:
+    """With a language model of the sentences if it pays, else with the CTC head alone."""
+    prepared = measurer.evaluator.prepared
+    references = [u.reference or "" for u in prepared.validation]
+    hypotheses = _normalized(lists, prepared.normalizer)
+    model = NgramModel.fit(sentences) if sentences else None
+    tuning = tune(lists, references, model, hypotheses=hypotheses)
+    if model is None or tuning.is_kept or not has_head(measurer.evaluator.model):
+        return tuning, model
+    return tune(lists, references, None, hypotheses=hypotheses), None
 
 
 def _reason_against(measurer: Measurer) -> str:
