@@ -148,7 +148,10 @@ def score_labels(log_probs: RealArray, rows: Sequence[Sequence[int]]) -> RealArr
         Shape (n_rows,); -inf where a row has more labels than the states can hold.
     """
     labels, can_skip = _with_blanks(rows)
-    emitted = np.exp(log_probs)[:, labels]  # (n_states, n_rows, n_places)
+    ends = np.array([2 * len(row) for row in rows])
+    # Behind a row's last blank there is nothing: what went there would outgrow the row.
+    is_there = np.arange(labels.shape[1]) <= ends[:, None]
+    emitted = np.exp(log_probs)[:, labels] * is_there  # (n_states, n_rows, n_places)
     sums = np.zeros(labels.shape)
     sums[:, :2] = emitted[0, :, :2]
     total = np.zeros(len(rows))
@@ -162,7 +165,6 @@ def score_labels(log_probs: RealArray, rows: Sequence[Sequence[int]]) -> RealArr
             scale = sums.sum(axis=-1)
             total += np.log(scale)
             sums /= np.maximum(scale, np.finfo(np.float64).tiny)[:, None]
-        ends = np.array([2 * len(row) for row in rows])
         last = np.take_along_axis(sums, ends[:, None], axis=1)[:, 0]
         letter = np.take_along_axis(sums, np.maximum(ends - 1, 0)[:, None], axis=1)[:, 0]
         found: RealArray = total + np.log(last + np.where(ends > 0, letter, 0.0))

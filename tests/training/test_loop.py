@@ -136,7 +136,7 @@ def test_the_encoder_has_a_rate_of_its_own(longer):
         if any(parameter is p for p in group["params"])
     }
     encoder = {rate for name, rate in rates.items() if name.startswith("model.encoder.")}
-    decoder = {rate for name, rate in rates.items() if not name.startswith("model.encoder.")}
+    decoder = {rate for name, rate in rates.items() if name.startswith("model.decoder.")}
     assert len(encoder) == len(decoder) == 1
     assert encoder.pop() == pytest.approx(0.25 * decoder.pop())
 
