@@ -97,6 +97,11 @@ class TrainingConfig(_Section):
         "of weights, gradients and moments, for models that one device can't hold",
     )
     workers: int = Field(2, ge=1, description="threads that read audio ahead of the training")
+    text_units: Literal["pieces", "letters"] = Field(
+        "pieces",
+        description="pieces, as Whisper writes the languages that it knows; letters, each by "
+        "itself, for a new language and clips under 10 s: texts take about twice the tokens",
+    )
     language_init: Literal["keep", "detect"] = Field(
         "keep",
         description="how the language token begins: keep, as it is; detect, as the sum of all "

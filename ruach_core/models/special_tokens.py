@@ -25,12 +25,19 @@ MAX_NEW_TOKENS = MAX_TARGET_POSITIONS - PROMPT_LENGTH
 class WhisperTokenizer:
     """Text <-> token ids; a `TextTokenizer`."""
 
-    def __init__(self, tokenizer: Any) -> None:
+    def __init__(self, tokenizer: Any, *, by_letter: bool = False) -> None:
         self._tokenizer = tokenizer
+        self._by_letter = by_letter
+        self._letters: dict[str, list[int]] = {}
 
     @classmethod
-    def read(cls, model_dir: Path) -> WhisperTokenizer:
+    def read(cls, model_dir: Path, *, by_letter: bool = False) -> WhisperTokenizer:
         """The tokenizer of a model's folder.
+
+        Args:
+            model_dir: has its `tokenizer.json`.
+            by_letter: write each letter by itself, the first of a word with the space before it, in
+                place of Whisper's longest pieces. What is read is the same.
 
         Raises:
             UserError: no readable `tokenizer.json` there.
@@ -39,7 +46,8 @@ class WhisperTokenizer:
 
         path = model_dir / "tokenizer.json"
         try:
-            return cls(Tokenizer.from_str(path.read_text(encoding="utf-8")))
+            found = Tokenizer.from_str(path.read_text(encoding="utf-8"))
+            return cls(found, by_letter=by_letter)
         except FileNotFoundError:
             raise UserError(f"{path}: missing; the folder isn't a complete model") from None
         except Exception as error:  # the tokenizers library raises bare Exception on bad JSON
@@ -47,22 +55,33 @@ class WhisperTokenizer:
 
     def encode(self, text: str) -> list[int]:
         """Token ids of the text alone; special tokens written in the text are not special."""
+        if self._by_letter:
+            return [i for letter in _LETTER.findall(text) for i in self._letter(letter)]
         ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
         if max(ids, default=0) < self.end:
             return ids
         pieces = [self._tokenizer.encode(p, add_special_tokens=False).ids for p in _split(text)]
         return [i for piece in pieces for i in piece if i < self.end]
 
+    def _letter(self, letter: str) -> list[int]:
+        if letter not in self._letters:
+            ids = self._tokenizer.encode(letter, add_special_tokens=False).ids
+            self._letters[letter] = ids
+        return self._letters[letter]
+
     def encode_text(self, text: str) -> list[int]:
         """Ids of a whole text as Whisper writes one: with the space before a word in front of it.
 
         So the first word has the tokens that it has anywhere else, and texts can be joined. A text
-        that fills the decoder to its last position goes without.
+        that fills the decoder to its last position goes without. So does one whose first letter
+        has no token with a space in front, as Yoruba's ẹ: a text may not begin with the space's own
+        token, which every decoder of Whisper's suppresses there.
         """
         if not text:
             return []
         ids = self.encode(f" {text}")
-        return ids if len(ids) <= MAX_NEW_TOKENS else self.encode(text)
+        is_long = len(ids) > MAX_NEW_TOKENS
+        return self.encode(text) if is_long or ids[0] == self.id_of(_SPACE) else ids
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of the ids; special tokens and timestamps are left out."""
@@ -94,6 +113,10 @@ class WhisperTokenizer:
             return {}
         tokens = (self._tokenizer.id_to_token(i) for i in range(first + 1, last))
         return {t[2:-2]: first + 1 + n for n, t in enumerate(tokens)}
+
+
+_SPACE = "Ġ"  # a space, as Whisper's vocabulary writes it
+_LETTER = re.compile(r" ?.", re.DOTALL)
 
 
 def _split(text: str) -> list[str]:

@@ -101,7 +101,7 @@ def plan_run(
         plugins.find_dataset_loader(one.path)
     language = known_language(config, plugins)
     candidates = find_candidates(list(models) or [config.model], plugins)
-    tokenizer = _read_tokenizer(candidates)
+    tokenizer = _read_tokenizer(candidates, config)
     manifest = plugins.manifest
     counting = tokenizer or GuessedTokenizer(manifest.tokens_per_char if manifest else None)
     found = examine(
@@ -176,10 +176,11 @@ def is_known(config: RunConfig, plugins: Plugins) -> bool:
     return not manifest.whisper_language_reason
 
 
-def _read_tokenizer(candidates: Sequence[Candidate]) -> WhisperTokenizer | None:
+def _read_tokenizer(candidates: Sequence[Candidate], config: RunConfig) -> WhisperTokenizer | None:
     """The tokenizer of a model that is here; the texts' tokens are the same in all of them."""
     here = [c.directory for c in candidates if c.directory is not None]
-    return WhisperTokenizer.read(here[0]) if here else None
+    by_letter = config.training.text_units == "letters"
+    return WhisperTokenizer.read(here[0], by_letter=by_letter) if here else None
 
 
 def _data_warnings(found: Examined, source: ChosenData) -> list[str]:

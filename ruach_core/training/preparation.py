@@ -165,7 +165,8 @@ def prepare(
     Raises:
         DataError: nothing usable is left, or a check found an error.
     """
-    tokenizer = WhisperTokenizer.read(model_dir)
+    by_letter = config.training.text_units == "letters"
+    tokenizer = WhisperTokenizer.read(model_dir, by_letter=by_letter)
     found = examine(config, plugins, sources, tokenizer, console)
     for line in corpus_lines(
         found.train, found.validation, found.test, found.set_aside, found.corpus.notes

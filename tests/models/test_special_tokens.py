@@ -144,6 +144,15 @@ def test_text_comes_back_and_makes_no_special_token(tokenizer, text):
         assert tokenizer.decode(ids) == text
 
 
+@settings(max_examples=100, deadline=None)
+@given(text=st.text(max_size=40))
+def test_letter_by_letter_the_text_is_the_same(tokenizer, text):
+    by_letter = WhisperTokenizer(tokenizer._tokenizer, by_letter=True)
+    ids = by_letter.encode(text)
+    assert all(0 <= i < tokenizer.end for i in ids)
+    assert by_letter.decode(ids) == tokenizer.decode(ids) == text
+
+
 @pytest.mark.parametrize("token", ["<|endoftext|>", "<|startoftranscript|>", "<|am|>", "<|0.00|>"])
 def test_special_tokens_written_in_a_text_stay_text(tokenizer, token):
     ids = tokenizer.encode(f"a{token}b")
@@ -188,3 +197,22 @@ def test_real_tokenizer_on_ethiopic(whisper_base):
     # Most letters cost two or three tokens, the reason for the token budget.
     assert 1.5 < len(tokenizer.encode("ሰላምለዓለም")) / 8 < 3.1
     assert max(tokenizer.encode("a<|endoftext|>b")) < 50257
+
+
+def test_real_tokenizer_letter_by_letter(whisper_base):
+    tokenizer = WhisperTokenizer.read(whisper_base, by_letter=True)
+    ids = tokenizer.encode(" Bísí lébωi mbvúá")
+    assert [tokenizer.decode([i]) for i in ids[:6]] == [" B", "í", "s", "í", " l", "é"]
+    assert tokenizer.decode(ids) == " Bísí lébωi mbvúá"
+
+
+@pytest.mark.parametrize("by_letter", [False, True])
+@pytest.mark.parametrize("text", ["ẹ káàárọ̀", "ọba", "ṣé", "tata", "Tata", "ሰላም", "bísí", "א"])
+def test_no_text_begins_with_a_lone_space(whisper_base, by_letter, text):
+    """Decoders suppress that token at the beginning, so such a text could never come out."""
+    tokenizer = WhisperTokenizer.read(whisper_base, by_letter=by_letter)
+    ids = tokenizer.encode_text(text)
+    assert tokenizer.decode(ids[:1]) != " "
+    assert tokenizer.decode(ids).strip() == text
+    alone = tokenizer.encode(f" {text}")[0] == tokenizer.encode(" ")[0]
+    assert tokenizer.decode(ids).startswith(" ") != alone  # where it can be, the space is there

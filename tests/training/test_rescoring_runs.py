@@ -15,8 +15,9 @@ from ruach_core.cli import main
 from ruach_core.config import build_config
 from ruach_core.errors import DataError, UserError
 from ruach_core.evaluation import rescoring as rescoring_module
+from ruach_core.evaluation.ctc import CTC_HEAD
 from ruach_core.evaluation.rescoring import RESCORING, read_rescorer
-from ruach_core.training import rescoring as language_model
+from ruach_core.training import rescoring as training_rescoring
 from ruach_core.training.console import Console
 from ruach_core.training.run import train
 
@@ -53,6 +54,7 @@ def settings(data: Path, model: Path, output: Path, **flags: object):
             "evaluation.zero_shot_clips": 0, "evaluation.max_new_tokens": 8,
             "export.parity_clips": 2, "export.parity_threshold": 9,
             "evaluation.rescoring_beam_size": 4, "lm.enabled": "true",
+            "training.ctc_weight": 0.0,
             **{name.replace("__", "."): value for name, value in flags.items()},
         },
     )  # fmt: skip
@@ -70,7 +72,7 @@ def decided(monkeypatch: pytest.MonkeyPatch):
             real = rescoring_module.tune(lists, references, model, hypotheses=hypotheses)
             return replace(real, **found)
 
-        monkeypatch.setattr(language_model, "tune", tune)
+        monkeypatch.setattr(training_rescoring, "tune", tune)
         return seen
 
     return decide
@@ -148,15 +150,22 @@ def test_a_model_that_does_not_pay_leaves_no_file(
     assert "beam 5" in capsys.readouterr().out
 
 
-def test_the_counts_stay_at_home_where_they_have_no_weight(
-    data, tiny_whisper, tmp_path, decided
+def test_the_ctc_head_goes_with_the_export_and_counts_without_weight_do_not(
+    data, tiny_whisper, tmp_path, decided, capsys
 ) -> None:
-    decided(weight=0.0, word_bonus=-1.0, is_kept=True)
-    result = train(settings(data, tiny_whisper, tmp_path / "m"), Console(is_quiet=True))
+    decided(ctc_weight=0.3, weight=0.0, word_bonus=-1.0, is_kept=True)
+    config = settings(data, tiny_whisper, tmp_path / "m", training__ctc_weight=0.5)
+    result = train(config, Console(is_quiet=True))
     rescorer = read_rescorer(result.export)
     assert rescorer is not None
-    assert rescorer.describe() == "rescored (-1 a word)"
-    assert not rescorer.model._words
+    assert rescorer.describe() == "rescored (CTC 0.3, -1 a word)"
+    assert rescorer.model is None
+    assert (result.export / CTC_HEAD).read_bytes() == (result.model / CTC_HEAD).read_bytes()
+    record = json.loads((result.export / "run.json").read_text(encoding="utf-8"))
+    assert main(["evaluate", str(result.export), "--data", str(data), "--json"]) == 0
+    measured = json.loads(capsys.readouterr().out)
+    assert measured["rescoring"] == rescorer.describe()
+    assert measured["cer"]["rate"] == record["rescoring"]["report"]["cer"]["rate"]
 
 
 def test_few_validation_clips_or_no_wish_tune_nothing(
