@@ -55,9 +55,18 @@ def two(new_ruach):
     return ruach
 
 
-@pytest.mark.parametrize("sharding", ["none", "fsdp"])
-def test_two_processes_learn_what_one_learns(one_process, two, sharding):
-    alone, whole = one_process
+@pytest.fixture(scope="module")
+def without_head(new_ruach):
+    """The same without a CTC head, which shards have none of."""
+    ruach = new_ruach()
+    return ruach, ruach.run(*SHORT, "--training.ctc_weight", "0")
+
+
+@pytest.mark.parametrize(
+    ("sharding", "one"), [("none", "one_process"), ("fsdp", "without_head")]
+)
+def test_two_processes_learn_what_one_learns(two, sharding, one, request):
+    alone, whole = request.getfixturevalue(one)
     run = two.run(*SHORT, *TWO, "--training.sharding", sharding)
     assert_equal(run, whole)
     assert two.written() == {"whisper-qaa-sample", "whisper-qaa-sample-ct2"}
