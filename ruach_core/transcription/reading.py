@@ -5,16 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import av
-import numpy as np
-import soxr
 
-from ruach_core.data.audio import FFMPEG_OPTIONS, AudioError, load_audio
+from ruach_core.data.audio import FFMPEG_OPTIONS, AudioError, load_audio, stream_audio
 from ruach_core.errors import UserError
 from ruach_core.features import FloatArray
-from ruach_core.types import SAMPLING_RATE
 
 AUDIO_SUFFIXES = frozenset(
     {
@@ -70,27 +66,9 @@ def iter_audio(path: Path) -> Iterator[FloatArray]:
         return
     n_samples = 0
     try:
-        with closing(av.open(f"file:{path}", options=FFMPEG_OPTIONS)) as container:
-            for piece in _decode(path, container):
-                n_samples += len(piece)
-                yield piece
-    except (av.FFmpegError, ValueError, OSError) as error:
+        for piece in stream_audio(path):
+            n_samples += len(piece)
+            yield piece
+    except AudioError:
         if not n_samples:
-            raise AudioError(path, "unreadable", f"can't be decoded: {error}") from error
-
-
-def _decode(path: Path, container: Any) -> Iterator[FloatArray]:
-    """Channels are averaged and resampled as `load_audio` does it, but frame by frame."""
-    if not container.streams.audio:
-        raise AudioError(path, "unreadable", "holds no audio stream")
-    stream = container.streams.audio[0]
-    rate = int(stream.codec_context.sample_rate or 0)
-    if not rate:
-        raise AudioError(path, "unreadable", "its header states no sampling rate")
-    to_float = av.AudioResampler(format="fltp", layout=stream.codec_context.layout, rate=rate)
-    to_16_khz = soxr.ResampleStream(rate, SAMPLING_RATE, 1, dtype="float32", quality="HQ")
-    for frame in container.decode(stream):
-        for part in to_float.resample(frame):
-            mono = np.nan_to_num(part.to_ndarray()).mean(axis=0, dtype=np.float32)
-            yield to_16_khz.resample_chunk(mono)
-    yield to_16_khz.resample_chunk(np.zeros(0, dtype=np.float32), last=True)
+            raise
