@@ -107,8 +107,8 @@ def fuzz(options: argparse.Namespace) -> None:
     arguments = [sys.argv[0], str(options.output / "corpus"), str(options.output / "seeds")]
     settings = {
         "dict": words, "max_total_time": int(60 * options.minutes), "timeout": _HANG_S,
-        "max_len": options.max_length, "rss_limit_mb": 0, "artifact_prefix": f"{options.output}/",
-        "verbosity": 1, "print_final_stats": 1,
+        "max_len": options.max_length, "len_control": 0, "rss_limit_mb": 0,
+        "artifact_prefix": f"{options.output}/", "verbosity": 1, "print_final_stats": 1,
     }  # fmt: skip
     atheris.Setup(arguments + [f"-{k}={v}" for k, v in settings.items()], test_one)
     atheris.Fuzz()

@@ -6,6 +6,7 @@ the work is done by a library that it can't look into. It may raise DataError an
 
 from __future__ import annotations
 
+import contextlib
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from ruach_core.data.archive import ArchiveMember, read_archive
 from ruach_core.data.audio import AudioError, load_audio
 from ruach_core.data.audit.measures import header_duration_s, measure
 from ruach_core.data.kaldi_tables import KaldiTable
-from ruach_core.data.subtitle_files import SubtitleCue, drop_carried_lines, read_subtitles
+from ruach_core.data.subtitle_files import BadCue, SubtitleCue, drop_carried_lines, read_subtitles
 from ruach_core.data.table import read_columns, read_table
 from ruach_core.errors import DataError
 from ruach_core.transcription import reading
@@ -75,6 +76,13 @@ def check_subtitles(path: Path) -> str:
             assert all(line == line.strip() != "" for line in cue.lines)
             assert cue.spoken == cue.spoken.strip()
             cue.text.encode()
+    content = path.read_bytes()
+    if content and zlib.crc32(content) % 8 == 0:
+        # What takes more than its share of time for a long file shows in a long one alone.
+        path.write_bytes(content * (200_000 // len(content) + 1))
+        with contextlib.suppress(DataError):
+            for cue in read_subtitles(path):
+                assert isinstance(cue, BadCue) or cue.spoken is not None
     return f"{len(found).bit_length()}"
 
 
