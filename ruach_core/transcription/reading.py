@@ -9,23 +9,16 @@ from pathlib import Path
 import av
 
 from ruach_core.data.audio import FFMPEG_OPTIONS, AudioError, load_audio, stream_audio
+from ruach_core.data.audio_names import is_recording_name
 from ruach_core.errors import UserError
 from ruach_core.features import FloatArray
-
-AUDIO_SUFFIXES = frozenset(
-    {
-        ".aac", ".aif", ".aiff", ".amr", ".avi", ".caf", ".flac", ".m4a", ".m4b", ".mka", ".mkv",
-        ".mov", ".mp3", ".mp4", ".oga", ".ogg", ".opus", ".wav", ".webm", ".wma", ".wv",
-    }
-)  # fmt: skip
-"""File name endings that a folder is searched for; a file named by itself may end in anything."""
 
 _WHOLE_S = 600.0
 """Audio up to this length is read at once, by the reader that training and evaluation use."""
 
 
 def find_audio_files(path: Path) -> list[Path]:
-    """The path itself, or the audio files directly in it if it is a folder, sorted by name.
+    """The path itself, whatever its name, or the recordings directly in the folder, by name.
 
     Raises:
         UserError: the folder can't be listed, or holds no audio file.
@@ -33,7 +26,7 @@ def find_audio_files(path: Path) -> list[Path]:
     if not path.is_dir():
         return [path]
     try:
-        found = sorted(p for p in path.iterdir() if p.suffix.lower() in AUDIO_SUFFIXES)
+        found = sorted(p for p in path.iterdir() if is_recording_name(p.name))
     except OSError as error:
         raise UserError(f"{path}: can't be listed: {error.strerror or error}") from error
     found = [p for p in found if p.is_file() and not p.name.startswith(".")]
