@@ -17,6 +17,7 @@ import click
 
 from ruach_core.cli.language import parse_options
 from ruach_core.errors import UserError
+from ruach_core.files import write_text
 
 if TYPE_CHECKING:
     from ruach_core.data.audit.report import AuditFinding, AuditReport
@@ -140,17 +141,9 @@ def _count_rows(source: Path, plugins: Plugins) -> int:
 
 
 def _write_page(page: Path, report: AuditReport) -> None:
-    """Write the page beside its name first, so that a failure leaves no half page."""
     from ruach_core.data.audit.page import render_audit
 
-    beside = page.with_name(f".{page.name}.{os.getpid()}")
-    try:
-        beside.write_text(render_audit(report), encoding="utf-8", errors="replace")
-        beside.replace(page)
-    except OSError as error:
-        raise UserError(f"{page}: can't be written: {error.strerror}") from error
-    finally:
-        beside.unlink(missing_ok=True)
+    write_text(page, render_audit(report))
 
 
 def _lines(report: AuditReport) -> Iterator[str]:

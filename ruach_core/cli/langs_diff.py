@@ -13,6 +13,7 @@ import click
 
 from ruach_core.cli.language import parse_options
 from ruach_core.errors import UserError
+from ruach_core.files import write_text
 from ruach_core.text.lines import read_lines
 
 if TYPE_CHECKING:
@@ -132,7 +133,6 @@ def _read_file(name: str) -> Iterator[str]:
 def _write_page(
     page: Path, review: TextReview, plugins: Plugins, source: str, options: dict[str, str]
 ) -> None:
-    """Write the page beside its name first, so that a failure leaves no half page."""
     from ruach_core.text.diff import show_text
     from ruach_core.text.diff_html import ReviewHeading, render_review
 
@@ -146,14 +146,7 @@ def _write_page(
         about=f"Text: {show_text(source)}. Options: {chosen or 'the defaults'}.",
         notes=list(_notes(review)),
     )
-    beside = page.with_name(f".{page.name}.{os.getpid()}")
-    try:
-        beside.write_text(render_review(review, heading), encoding="utf-8", errors="replace")
-        beside.replace(page)
-    except OSError as error:
-        raise UserError(f"{page}: can't be written: {error.strerror}") from error
-    finally:
-        beside.unlink(missing_ok=True)
+    write_text(page, render_review(review, heading))
 
 
 def _notes(review: TextReview) -> Iterator[str]:
