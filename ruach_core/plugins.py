@@ -45,6 +45,7 @@ from ruach_core.plugin_registry import (
     import_entry_point,
     import_plugin,
 )
+from ruach_core.sources import find_forbidden
 from ruach_core.types import EvalReport, RunInfo
 
 PLUGINS_GROUP = "ruach.plugins"
@@ -178,7 +179,8 @@ class Plugins:
         """The loader that the source names (`kaldi:DIR`), or the first that knows its layout.
 
         Raises:
-            DataError: the source doesn't exist, no loader has that name, or none knows its layout.
+            DataError: the source doesn't exist, no loader has that name, or none knows its layout,
+                perhaps since it may not be read.
         """
         loaders = self.dataset_loaders()
         names = ", ".join(loader.name for loader in loaders) or "none installed"
@@ -193,6 +195,12 @@ class Plugins:
         for loader in loaders:
             if loader.detect(source):
                 return loader
+        if (forbidden := find_forbidden(source)) is not None:
+            raise DataError(
+                f"{forbidden}: may not be read by this user, so the layout can't be told; change "
+                f"its permissions (chmod -R u+rX), or name the loader ({names}) as in "
+                f"folder:{source}"
+            )
         raise DataError(
             f"{source}: not a layout that any loader knows ({names}): put "
             "train/metadata.csv with columns file_name and transcription there, or install a "

@@ -7,6 +7,8 @@ are measured whole.
 
 from __future__ import annotations
 
+import itertools
+import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -15,6 +17,8 @@ from pathlib import Path
 from ruach_core.errors import UserError
 
 MIN_WEIGHT, MAX_WEIGHT = 0.001, 100.0
+_MAX_LOOKED_AT = 1_000
+"""Files of a source whose permissions are looked at."""
 _NUMBER = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
 
 
@@ -117,3 +121,25 @@ class DataSources:
 
     def __str__(self) -> str:
         return " + ".join(str(source) for source in self.sources)
+
+
+def find_forbidden(source: Path) -> Path | None:
+    """What this user may not read: the source, or one of the first things directly in it.
+
+    Hidden things don't count.
+    """
+    try:
+        if _is_forbidden(source):
+            return source
+        if not source.is_dir():
+            return None
+        inside = itertools.islice(source.iterdir(), _MAX_LOOKED_AT)
+        return next((p for p in inside if p.name[0] != "." and _is_forbidden(p)), None)
+    except PermissionError:
+        return source
+
+
+def _is_forbidden(path: Path) -> bool:
+    needed = os.R_OK | os.X_OK if path.is_dir() else os.R_OK
+    effective_ids = os.access in os.supports_effective_ids
+    return path.exists() and not os.access(path, needed, effective_ids=effective_ids)

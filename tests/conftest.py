@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -19,6 +22,30 @@ SENTENCES = (
     "She walked along the river until the sun went down.",
     "Please close the window before you leave the house, and put the key under the stone.",
 )
+
+
+@pytest.fixture
+def nobody() -> Callable[[Path], AbstractContextManager[None]]:
+    """Be a user without rights for a while, who sees a folder all the same; root has them all."""
+
+    @contextmanager
+    def become(folder: Path) -> Iterator[None]:
+        if os.geteuid() != 0:
+            yield
+            return
+        closed = [p for p in (folder, *folder.parents) if not p.stat().st_mode & 0o001]
+        modes = {path: path.stat().st_mode for path in closed}
+        for path in closed:
+            path.chmod(0o711)
+        os.seteuid(65_534)
+        try:
+            yield
+        finally:
+            os.seteuid(0)
+            for path, mode in modes.items():
+                path.chmod(mode)
+
+    return become
 
 
 @pytest.fixture(scope="session")

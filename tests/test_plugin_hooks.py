@@ -171,6 +171,25 @@ def test_ruach_dataset_loaders_are_asked_in_order(tmp_path):
         plugins.find_dataset_loader(tmp_path / "none")
 
 
+@pytest.mark.parametrize("part", ["", "train", "train.csv"])
+def test_a_source_that_may_not_be_read_is_named(tmp_path, part, nobody):
+    source = tmp_path / "corpus"
+    (source / "train").mkdir(parents=True)
+    (source / "train.csv").touch()
+    forbidden = source / part
+    mode = forbidden.stat().st_mode
+    plugins = Plugins.load(None)
+    with pytest.raises(DataError, match="not a layout that any loader knows"):
+        plugins.find_dataset_loader(source)
+    forbidden.chmod(0o200)
+    try:
+        with nobody(tmp_path), pytest.raises(DataError) as caught:
+            plugins.find_dataset_loader(source)
+    finally:
+        forbidden.chmod(mode)
+    assert str(caught.value).startswith(f"{forbidden}: may not be read by this user")
+
+
 def test_a_source_names_its_loader(tmp_path):
     with plugin_registered(plugin_of(ruach_dataset_loaders=lambda: [Recorder()]), "recorder"):
         plugins = Plugins.load(None)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import logging
 import os
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from ruach_core.errors import RuachError, UserError
 from ruach_core.packs import core_version, distribution_of
 
 COMMANDS_GROUP = "ruach.commands"
+_PLUGGED_IN = (COMMANDS_GROUP, "ruach.languages", "ruach.plugins")
 TRACEBACK_FLAG = "--traceback"
 _INTERRUPTED = 130
 """Exit status of a program that Ctrl-C ended: 128 + SIGINT."""
@@ -52,7 +54,7 @@ _CORE_COMMANDS = {
 
 
 class _WarningHandler(logging.Handler):
-    """Writes what the library logs as lines on standard error."""
+    """Writes what core and plugins log as lines on standard error."""
 
     def emit(self, record: logging.LogRecord) -> None:
         message = " ".join(self.format(record).split())
@@ -217,9 +219,14 @@ def _prepare_streams() -> None:
 
 
 def _show_warnings() -> None:
-    logger = logging.getLogger("ruach_core")
-    if not any(isinstance(handler, _WarningHandler) for handler in logger.handlers):
-        logger.addHandler(_WarningHandler(logging.WARNING))
+    """Have what core and plugins log in their packages' names become lines on standard error."""
+    every = entry_points()
+    points = [point for group in _PLUGGED_IN for point in every.select(group=group)]
+    packages = {re.split(r"[.:\s]", point.value, maxsplit=1)[0] for point in points} - {""}
+    for name in ("ruach_core", *packages):
+        logger = logging.getLogger(name)
+        if not any(isinstance(handler, _WarningHandler) for handler in logger.handlers):
+            logger.addHandler(_WarningHandler(logging.WARNING))
 
 
 def _silence_stdout() -> None:

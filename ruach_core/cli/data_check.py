@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ruach_core.cli.language import parse_options
-from ruach_core.cli.pages import check_page_path, write_page
+from ruach_core.cli.pages import check_page_path
 from ruach_core.errors import UserError
+from ruach_core.files import write_text
 
 if TYPE_CHECKING:
     from ruach_core.data.audit.report import AuditFinding, AuditReport
@@ -84,7 +85,7 @@ def data_check(
     if page is not None:
         from ruach_core.data.audit.page import render_audit
 
-        write_page(page, render_audit(report))
+        write_text(page, render_audit(report))
     if as_json:
         click.echo(json.dumps(_to_dict(report), ensure_ascii=False, indent=2))
     else:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ruach_core.cli.pages import check_page_path, write_page
+from ruach_core.cli.pages import check_page_path
 from ruach_core.errors import UserError
+from ruach_core.files import write_text
 
 if TYPE_CHECKING:
     from ruach_core.data.review.collect import Collected
@@ -78,7 +79,7 @@ def data_review(
         lang=lang or "und",
         notes=_notes(collected),
     )
-    write_page(page, made.html)
+    write_text(page, made.html)
     about = _about(page, sources, collected, made.n_shown)
     if as_json:
         click.echo(json.dumps(about, ensure_ascii=False, indent=2))

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import click
 
 from ruach_core.cli.language import parse_options
-from ruach_core.cli.pages import write_page
 from ruach_core.errors import UserError
+from ruach_core.files import write_text
 from ruach_core.text.lines import read_lines
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ def _write_page(
         about=f"Text: {show_text(source)}. Options: {chosen or 'the defaults'}.",
         notes=list(_notes(review)),
     )
-    write_page(page, render_review(review, heading))
+    write_text(page, render_review(review, heading))
 
 
 def _notes(review: TextReview) -> Iterator[str]:

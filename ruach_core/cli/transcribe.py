@@ -208,7 +208,7 @@ class _Writer:
 
     def write(self, transcription: Transcription) -> None:
         """Write one file's transcription; raises UserError where that fails."""
-        from ruach_core.evaluation.report import write_text
+        from ruach_core.files import write_text
         from ruach_core.transcription.subtitles import (
             SUFFIXES,
             format_transcription,

@@ -26,9 +26,9 @@ from ruach_core.data.prepared import (
     audio_path,
     find_audio,
     read_rows,
-    write_aside,
 )
 from ruach_core.errors import DataError
+from ruach_core.files import write_aside
 from ruach_core.types import Split
 
 _STAGING, _READY = ".tables-in-work", ".tables-ready"

@@ -153,13 +153,34 @@ def load_native_audio(
         return _decode_checked(request)
 
 
+def stream_audio(path: Path) -> Iterator[Waveform]:
+    """A whole file in pieces of mono audio at 16 kHz, decoded and resampled as they are taken.
+
+    However long the file, memory holds one piece. Samples that are no numbers are silence.
+
+    Returns:
+        arrays of float32, each of shape (n_samples,), n_samples >= 0.
+
+    Raises:
+        AudioError: the file is missing or isn't audio, or decoding fails further on.
+    """
+    request = _Request(path, 0.0, None, None)
+    with _blame_file(request), _open_av(request) as (container, stream, rate):
+        to_16_khz = soxr.ResampleStream(rate, SAMPLING_RATE, 1, dtype="float32", quality="HQ")
+        for block in _av_blocks(request, container, stream, rate):
+            yield to_16_khz.resample_chunk(np.nan_to_num(block, posinf=0, neginf=0))
+        yield to_16_khz.resample_chunk(np.zeros(0, dtype=np.float32), last=True)
+
+
 @contextmanager
 def _blame_file(request: _Request) -> Iterator[None]:
     _check_file(request)
     try:
         yield
     # The codecs' own faults come as RuntimeError (soundfile, soxr), OSError or ValueError (both).
-    except (RuntimeError, OSError, ValueError, ArithmeticError, av.FFmpegError) as error:
+    except (
+        RuntimeError, OSError, ValueError, ArithmeticError, av.FFmpegError, _UnknownFormatError,
+    ) as error:  # fmt: skip
         raise request.error("unreadable", f"can't be decoded: {error}") from error
 
 
@@ -265,6 +286,13 @@ def _check_riff_length(request: _Request) -> None:
 
 def _decode_av(request: _Request) -> tuple[Waveform, int]:
     """Mono samples at the file's own rate, by FFmpeg."""
+    with _open_av(request) as (container, stream, rate):
+        return _join(request, _av_blocks(request, container, stream, rate), rate), rate
+
+
+@contextmanager
+def _open_av(request: _Request) -> Iterator[tuple[Any, Any, int]]:
+    """FFmpeg's container, its audio stream, and the sampling rate of that."""
     try:
         container = av.open(f"file:{request.path}", options=FFMPEG_OPTIONS)
     except (av.FFmpegError, ValueError) as error:
@@ -281,7 +309,7 @@ def _decode_av(request: _Request) -> tuple[Waveform, int]:
         is_length_known = stream.duration is not None and container.format.name != "aac"
         duration_s = float(stream.duration * stream.time_base) if is_length_known else None
         request.check_header(duration_s, rate, int(stream.codec_context.channels))
-        return _join(request, _av_blocks(request, container, stream, rate), rate), rate
+        yield container, stream, rate
 
 
 def _av_blocks(request: _Request, container: Any, stream: Any, rate: int) -> Iterator[Waveform]:
@@ -290,8 +318,9 @@ def _av_blocks(request: _Request, container: Any, stream: Any, rate: int) -> Ite
         container.seek(
             int((request.start_s + origin_s) * av.time_base), backward=True, any_frame=False
         )
-    # Same rate and layout: this only makes every frame planar float.
-    to_float = av.AudioResampler(format="fltp", layout=stream.codec_context.layout, rate=rate)
+    # Same rate and layout: this only makes every frame float. Not planar: of more than 8 channels
+    # PyAV would take the planes from beside the memory that holds them.
+    to_float = av.AudioResampler(format="flt", layout=stream.codec_context.layout, rate=rate)
     end = _ENDLESS if request.end_s is None else round(request.end_s * rate)
     first = round(request.start_s * rate)
     position = None if request.start_s else 0
@@ -299,7 +328,8 @@ def _av_blocks(request: _Request, container: Any, stream: Any, rate: int) -> Ite
         if position is None:
             position = round((float(frame.time or 0.0) - origin_s) * rate)
         for part in to_float.resample(frame):
-            mono = part.to_ndarray().mean(axis=0, dtype=np.float32)
+            channels = part.to_ndarray().reshape(-1, part.layout.nb_channels)
+            mono = channels.mean(axis=1, dtype=np.float32)
             keep = mono[max(0, first - position) : max(0, end - position)]
             position += len(mono)
             if len(keep):

@@ -15,6 +15,7 @@ import tempfile
 from pathlib import Path, PurePosixPath
 from typing import IO
 
+from ruach_core.data.audio_names import is_audio_name
 from ruach_core.errors import DataError
 from ruach_core.models.cache import cache_dir
 
@@ -23,17 +24,6 @@ MAX_FILE_BYTES = 1 << 30
 _SPARED_BYTES = 1 << 30
 """Left free on the disk, whatever an archive claims to hold."""
 _BLOCK = 1 << 20
-_SUFFIXES = frozenset(
-    {
-        ".aac", ".aif", ".aiff", ".amr", ".au", ".flac", ".m4a", ".mka", ".mp3", ".mp4", ".oga",
-        ".ogg", ".opus", ".wav", ".webm", ".wma",
-    }
-)  # fmt: skip
-
-
-def is_audio_name(name: str) -> bool:
-    """Whether a file's name ends as audio's does."""
-    return PurePosixPath(name).suffix.lower() in _SUFFIXES
 
 
 class AudioCache:
@@ -57,7 +47,7 @@ class AudioCache:
         """Where the file of this name inside the archive is, or will be."""
         suffix = PurePosixPath(name).suffix.lower()
         digest = _digest(name)
-        return self.folder / digest[:2] / (digest + (suffix if suffix in _SUFFIXES else ".audio"))
+        return self.folder / digest[:2] / (digest + (suffix if is_audio_name(name) else ".audio"))
 
     def put(self, name: str, content: bytes | IO[bytes], n_bytes: int | None = None) -> Path:
         """Write a file out, unless it is there already; returns its path.

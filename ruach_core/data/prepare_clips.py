@@ -22,10 +22,11 @@ from ruach_core.data.clip_cells import (
     one_line,
 )
 from ruach_core.data.prepare_state import ClipRecord, PrepareState
-from ruach_core.data.prepared import audio_path, find_audio, write_aside
+from ruach_core.data.prepared import audio_path, find_audio
 from ruach_core.data.read import find_fault
 from ruach_core.data.split_choice import sentence_key
 from ruach_core.data.waveforms import to_pcm16
+from ruach_core.files import write_aside
 from ruach_core.types import SAMPLING_RATE, SetAside, TextNormalizer, Utterance
 
 if TYPE_CHECKING:

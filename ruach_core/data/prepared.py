@@ -10,13 +10,13 @@ import csv
 import hashlib
 import json
 from array import array
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
 
 from ruach_core.errors import DataError
+from ruach_core.files import write_aside
 from ruach_core.types import Split
 
 FORMAT = "ruach-prepared/1"
@@ -134,10 +134,10 @@ def write_record(folder: Path, about: Mapping[str, object], summaries: Summaries
         "splits": {split: summaries[split].to_dict() for split in SPLITS if split in summaries},
     }
     text = json.dumps(content, ensure_ascii=False, indent=2) + "\n"
-    path = folder / RECORD
-    temporary = path.with_suffix(".json.tmp")
-    temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
-    temporary.replace(path)
+    write_aside(
+        folder / RECORD,
+        lambda path: path.write_text(text, encoding="utf-8", errors="backslashreplace"),
+    )
 
 
 def _joined_hash(summaries: Summaries) -> str:
@@ -189,19 +189,3 @@ def extra_columns(folder: Path) -> list[str]:
             with path.open(encoding="utf-8-sig", newline="") as file:
                 found.update(dict.fromkeys(csv.DictReader(file).fieldnames or ()))
     return [name for name in found if name not in COLUMNS]
-
-
-def write_aside(path: Path, write: Callable[[Path], object]) -> None:
-    """Let `write` make the file under another name in its folder, and rename it.
-
-    Raises:
-        OSError: as `write` raised it; nothing is left behind.
-    """
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        write(temporary)
-        temporary.replace(path)
-    except BaseException:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise

@@ -6,7 +6,6 @@ import csv
 import hashlib
 import itertools
 import os
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -21,6 +20,7 @@ from ruach_core.data.parallel import in_parallel
 from ruach_core.data.review.decisions import Review
 from ruach_core.data.split import hold_out
 from ruach_core.errors import DataError
+from ruach_core.files import write_aside
 from ruach_core.sources import DataSources
 from ruach_core.types import (
     SAMPLING_RATE,
@@ -125,23 +125,18 @@ def write_set_aside(path: Path, items: Iterable[SetAside]) -> None:
         OSError: the folder can't be written to.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
+
+    def write(beside: Path) -> None:
         # File names may hold bytes that aren't UTF-8; they are shown escaped.
-        with os.fdopen(
-            handle, "w", encoding="utf-8", errors="backslashreplace", newline=""
-        ) as file:
+        with beside.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
             writer = csv.writer(file)
             writer.writerow(["utterance_id", "split", "reason", "detail", "row"])
             for item in items:
                 writer.writerow([item.utterance_id, item.split, item.reason, item.detail, item.row])
             file.flush()
             os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+
+    write_aside(path, write)
 
 
 def count_reasons(items: Iterable[SetAside]) -> str:

@@ -17,12 +17,12 @@ from ruach_core.data.prepared import (
     find_audio,
     read_record,
     read_rows,
-    write_aside,
     write_record,
 )
 from ruach_core.data.split_choice import RECORDED_AS, NewSplits, SplitInput, sentence_key
 from ruach_core.data.transcripts import read_durations
 from ruach_core.errors import DataError
+from ruach_core.files import write_aside
 from ruach_core.types import SetAside, Split, TextNormalizer, Utterance
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ruach_core.data.extraction import is_audio_name
+from ruach_core.data.audio_names import is_audio_name
 from ruach_core.data.json_table import read_json_rows
 from ruach_core.data.table_rows import (
     MAX_CELL,

@@ -21,6 +21,7 @@ import numpy as np
 from ruach_core.data.audio import load_audio
 from ruach_core.errors import UserError
 from ruach_core.features import FloatArray
+from ruach_core.files import write_aside
 from ruach_core.types import Utterance
 
 _SCALE = 32_768.0
@@ -87,9 +88,8 @@ class WaveformStore:
             try:
                 found = _write(path, utterances, on_progress)
                 content = {"fingerprint": fingerprint, "places": found}
-                temporary = index.with_suffix(".json.tmp")
-                temporary.write_text(json.dumps(content), encoding="utf-8")
-                temporary.replace(index)
+                text = json.dumps(content)
+                write_aside(index, lambda beside: beside.write_text(text, encoding="utf-8"))
             except OSError as error:
                 raise UserError(
                     f"{path}: can't be written: {error.strerror or error}; it takes 115 MB an hour "

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import io
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -24,6 +22,7 @@ from ruach_core.evaluation.metrics import (
     loop_rate,
     replacement_rate,
 )
+from ruach_core.files import write_text
 from ruach_core.text.unicode import REPLACEMENT
 from ruach_core.types import (
     ErrorRate,
@@ -309,23 +308,6 @@ def compare_rows(
     return compare_systems(
         [_word_counts(one) for one, _ in pairs], [_word_counts(two) for _, two in pairs], seed=seed
     )
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file under a temporary name and rename it, so that it is never half there.
-
-    Raises:
-        UserError: it can't be written; names the file.
-    """
-    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        aside.write_text(text, encoding="utf-8", newline="")
-        aside.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            aside.unlink()
-        raise UserError(f"{path}: can't be written: {error.strerror or error}") from error
 
 
 def _hypothesis_texts(

@@ -23,6 +23,7 @@ from ruach_core.config import AugmentConfig, RunConfig, WindowConfig
 from ruach_core.data.waveforms import load_utterance
 from ruach_core.errors import UserError
 from ruach_core.features import MAX_SAMPLES, MAX_WINDOW_S, pad_waveform, window_samples
+from ruach_core.files import write_aside
 from ruach_core.models.special_tokens import SpecialTokens
 from ruach_core.training.batching import MicroBatch
 from ruach_core.training.collate import Collator, Tensors, decoder_ids
@@ -154,9 +155,7 @@ class EncoderStates:
         if not _is_there(path, index, content, 2 * width * end):
             try:
                 _write(path, utterances, model, sizes, places, precision, on_progress)
-                temporary = index.with_suffix(".json.tmp")
-                temporary.write_text(content, encoding="utf-8")
-                temporary.replace(index)
+                write_aside(index, lambda beside: beside.write_text(content, encoding="utf-8"))
             except OSError as error:
                 raise UserError(
                     f"{path}: can't be written: {error.strerror or error}; encoder states take "

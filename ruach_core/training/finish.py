@@ -21,11 +21,11 @@ from ruach_core.evaluation.report import (
     rates_by_source,
     report_lines,
     write_rows,
-    write_text,
 )
 from ruach_core.evaluation.rescoring import RESCORING
 from ruach_core.export.card import RunRecord, model_card, run_json
 from ruach_core.export.parity import ParityRow, check_parity, measure_parity, parity_lines
+from ruach_core.files import write_text
 from ruach_core.sources import DataSources
 from ruach_core.training.checkpoint import Progress, write_folder
 from ruach_core.training.clip_losses import ClipLosses

@@ -11,7 +11,7 @@ from typing import Any
 from ruach_core.config import RunConfig
 from ruach_core.data.read import write_set_aside
 from ruach_core.data.waveforms import WaveformStore
-from ruach_core.evaluation.report import write_text
+from ruach_core.files import write_text
 from ruach_core.models.memory import is_out_of_memory
 from ruach_core.models.resolve import ResolvedModel, resolve_base_model
 from ruach_core.models.special_tokens import SpecialTokens

@@ -5,31 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import av
-import numpy as np
-import soxr
 
-from ruach_core.data.audio import FFMPEG_OPTIONS, AudioError, load_audio
+from ruach_core.data.audio import FFMPEG_OPTIONS, AudioError, load_audio, stream_audio
+from ruach_core.data.audio_names import is_recording_name
 from ruach_core.errors import UserError
 from ruach_core.features import FloatArray
-from ruach_core.types import SAMPLING_RATE
-
-AUDIO_SUFFIXES = frozenset(
-    {
-        ".aac", ".aif", ".aiff", ".amr", ".avi", ".caf", ".flac", ".m4a", ".m4b", ".mka", ".mkv",
-        ".mov", ".mp3", ".mp4", ".oga", ".ogg", ".opus", ".wav", ".webm", ".wma", ".wv",
-    }
-)  # fmt: skip
-"""File name endings that a folder is searched for; a file named by itself may end in anything."""
 
 _WHOLE_S = 600.0
 """Audio up to this length is read at once, by the reader that training and evaluation use."""
 
 
 def find_audio_files(path: Path) -> list[Path]:
-    """The path itself, or the audio files directly in it if it is a folder, sorted by name.
+    """The path itself, whatever its name, or the recordings directly in the folder, by name.
 
     Raises:
         UserError: the folder can't be listed, or holds no audio file.
@@ -37,7 +26,7 @@ def find_audio_files(path: Path) -> list[Path]:
     if not path.is_dir():
         return [path]
     try:
-        found = sorted(p for p in path.iterdir() if p.suffix.lower() in AUDIO_SUFFIXES)
+        found = sorted(p for p in path.iterdir() if is_recording_name(p.name))
     except OSError as error:
         raise UserError(f"{path}: can't be listed: {error.strerror or error}") from error
     found = [p for p in found if p.is_file() and not p.name.startswith(".")]
@@ -70,27 +59,9 @@ def iter_audio(path: Path) -> Iterator[FloatArray]:
         return
     n_samples = 0
     try:
-        with closing(av.open(f"file:{path}", options=FFMPEG_OPTIONS)) as container:
-            for piece in _decode(path, container):
-                n_samples += len(piece)
-                yield piece
-    except (av.FFmpegError, ValueError, OSError) as error:
+        for piece in stream_audio(path):
+            n_samples += len(piece)
+            yield piece
+    except AudioError:
         if not n_samples:
-            raise AudioError(path, "unreadable", f"can't be decoded: {error}") from error
-
-
-def _decode(path: Path, container: Any) -> Iterator[FloatArray]:
-    """Channels are averaged and resampled as `load_audio` does it, but frame by frame."""
-    if not container.streams.audio:
-        raise AudioError(path, "unreadable", "holds no audio stream")
-    stream = container.streams.audio[0]
-    rate = int(stream.codec_context.sample_rate or 0)
-    if not rate:
-        raise AudioError(path, "unreadable", "its header states no sampling rate")
-    to_float = av.AudioResampler(format="fltp", layout=stream.codec_context.layout, rate=rate)
-    to_16_khz = soxr.ResampleStream(rate, SAMPLING_RATE, 1, dtype="float32", quality="HQ")
-    for frame in container.decode(stream):
-        for part in to_float.resample(frame):
-            mono = np.nan_to_num(part.to_ndarray()).mean(axis=0, dtype=np.float32)
-            yield to_16_khz.resample_chunk(mono)
-    yield to_16_khz.resample_chunk(np.zeros(0, dtype=np.float32), last=True)
+            raise

@@ -119,7 +119,7 @@ def test_langs_diff_says_what_it_cannot_read_or_write(ruach, chain, text, tmp_pa
     done = ruach("langs", "diff", "qta", str(tmp_path / "none.txt"))
     assert done.status == 1
     assert done.error_line.endswith("none.txt: can't be read: No such file or directory")
-    done = ruach("langs", "diff", "qta", text, "--html", str(tmp_path / "none" / "page.html"))
+    done = ruach("langs", "diff", "qta", text, "--html", f"{text}/page.html")
     assert done.status == 1
     assert "page.html: can't be written" in done.error_line
     (tmp_path / "bad.txt").write_bytes(b"a\n\xff\n")

@@ -49,6 +49,22 @@ def test_warning_about_another_plugin_is_one_line(ruach, pack, tmp_path):
     )
 
 
+def test_what_a_plugin_logs_is_a_line_of_its_own(ruach, tmp_path, pack):
+    source = (
+        "import logging\nimport click\n@click.command()\ndef hello():\n"
+        "    logging.getLogger(__name__).warning('two\\nlines')\n"
+        "    logging.getLogger(__name__).info('nothing')\n"
+    )
+    write_distribution(
+        tmp_path,
+        "ruach-hello",
+        entry_points={"ruach.commands": {"hello": "hello_there.command:hello"}},
+        files={"hello_there/__init__.py": "", "hello_there/command.py": source},
+    )
+    done = ruach("hello")
+    assert (done.status, done.error) == (0, "ruach: warning: two lines\n")
+
+
 def test_usage_error_exits_2(ruach):
     done = ruach("lang", "list")
     assert done.status == 2

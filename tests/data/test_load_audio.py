@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from ruach_core.data.audio import AudioError, load_audio
+from ruach_core.data.audio import AudioError, load_audio, stream_audio
 from ruach_core.errors import DataError
 
 WAV_SUBTYPES = ["PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE"]
@@ -259,3 +259,41 @@ def test_bytes_that_are_damaged_at_random_never_raise_anything_else(tmp_path, sp
                 continue
             assert np.isfinite(loaded).all()
             assert len(loaded) <= 30 * 16_000
+
+
+@pytest.mark.parametrize("n_channels", [2, 9, 61])
+@pytest.mark.parametrize("codec", ["ULAW", "FLOAT"])
+def test_any_number_of_channels_is_averaged_while_streaming(tmp_path, n_channels, codec):
+    """PyAV has room for the planes of 8 channels, and reads beside it for the others."""
+    levels = np.linspace(0.1, 0.5, n_channels, dtype=np.float32)
+    soundfile.write(tmp_path / "a.wav", np.tile(levels, (1600, 1)), 16_000, subtype=codec)
+    streamed = np.concatenate(list(stream_audio(tmp_path / "a.wav")))
+    assert streamed.shape == (1600,)
+    assert streamed == pytest.approx(load_audio(tmp_path / "a.wav"), abs=1e-5)
+    assert streamed[800] == pytest.approx(levels.mean(), rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("offset", "value"),
+    [
+        (20, struct.pack("<H", 0xE4)),  # a codec that FFmpeg knows by name alone
+        (24, struct.pack("<I", 1)),  # resampling 1 Hz would make 16,000 samples of each
+        (24, struct.pack("<I", 0xFFFFFFF0)),
+        (22, struct.pack("<H", 600)),
+    ],
+)
+def test_streaming_refuses_a_header_that_lies(tmp_path, speech, offset, value):
+    path = patched(tmp_path / "a.wav", speech, offset, value)
+    with pytest.raises(AudioError) as caught:
+        list(stream_audio(path))
+    assert caught.value.reason == "unreadable"
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_streaming_takes_what_is_no_number_for_silence(tmp_path, speech, value):
+    wave = speech(1.0)
+    wave[777] = value
+    soundfile.write(tmp_path / "a.wav", wave, 16_000, subtype="FLOAT")
+    streamed = np.concatenate(list(stream_audio(tmp_path / "a.wav")))
+    assert streamed[777] == 0
+    assert np.isfinite(streamed).all()

@@ -201,6 +201,20 @@ def test_a_field_of_10_megabytes_costs_its_row(tmp_path, kind):
     assert rows[-1].number == content.count("\n")
 
 
+@pytest.mark.parametrize("name", ["metadata.tsv", "metadata.jsonl", "bare.csv"])
+def test_a_field_of_10_megabytes_in_other_tables_costs_its_row(tmp_path, name):
+    cells = [("a.wav", "one"), ("b.wav", "y" * 10_000_000), ("c.wav", "three")]
+    lines = ["\t".join(pair) for pair in (("path", "text"), *cells)]
+    if name == "metadata.jsonl":
+        lines = ["", *(json.dumps({"path": path, "text": text}) for path, text in cells)]
+    if name == "bare.csv":
+        lines = ["", *("|".join(pair) for pair in cells)]
+    path = write(tmp_path, "\n".join(lines), name)
+    rows = columns(path) if name == "bare.csv" else read(path)
+    assert pairs(rows) == [("a.wav", "one"), ("c.wav", "three")]
+    assert bad(rows) == [(3, "over 1000000 characters without a line break; break it up")]
+
+
 @pytest.mark.parametrize("name", ["metadata.csv", "metadata.tsv", "metadata.jsonl"])
 def test_a_cell_that_is_no_transcript(tmp_path, name):
     cells = [("a.wav", "x" * 100_001), ("b.wav", "x" * 100_000)]
@@ -315,7 +329,7 @@ def test_whatever_is_written_is_read_back(tmp_path, name, rows, data):
     if name == "metadata.tsv":
         # A cell in quotation marks means what is between them.
         rows = [tuple(c.replace('"', "'") for c in row) for row in rows]
-    mark = data.draw(st.sampled_from(["", "\ufeff"]))
+    encoding = data.draw(st.sampled_from(["utf-8", "utf-8-sig", "utf-16"]))
     lines = [delimiter.join(row) for row in rows]
     if name == "metadata.tsv":
         lines = ["path\ttext\tnote", *lines]
@@ -323,7 +337,7 @@ def test_whatever_is_written_is_read_back(tmp_path, name, rows, data):
         keys = ("path", "text", "note")
         is_ascii = data.draw(st.booleans())
         lines = [json.dumps(dict(zip(keys, r, strict=True)), ensure_ascii=is_ascii) for r in rows]
-    path = write(tmp_path, mark + "\n".join(lines), name)
+    path = write(tmp_path, "\n".join(lines), name, encoding)
     if name == "bare.csv":
         found = columns(path, n_required=3, columns=("file", "text", "note"))
         assert [tuple(row.cells.values()) for row in found] == rows

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-import os
+import json
 import signal
 import subprocess
 import sys
+from dataclasses import dataclass
 
 import pytest
 
 N = 150
-# Kills its own process, as nothing else could, at the n-th call of a function.
+# Runs each line's command in a copy of this process, which has imported all that it needs. The copy
+# kills itself, as nothing else could, at the n-th call of a function.
 PROGRAM = """
-import importlib, os, signal, sys
-place, n, *words = sys.argv[1:]
-if place:
+import importlib, json, os, signal, sys
+import ruach_core.data.prepare
+import ruach_core.cli.data_prepare
+from ruach_core.cli import main
+from ruach_core.plugins import Plugins
+Plugins.load("qqq", use_pack=False).normalizer()
+
+def kill_at(place, n):
     module, _, name = place.partition(":")
     owner = importlib.import_module(module)
     *path, name = name.split(".")
@@ -23,12 +30,23 @@ if place:
     real, calls = getattr(owner, name), []
     def die(*arguments, **named):
         calls.append(1)
-        if len(calls) == int(n):
+        if len(calls) == n:
             os.kill(os.getpid(), signal.SIGKILL)
         return real(*arguments, **named)
     setattr(owner, name, die)
-from ruach_core.cli import main
-sys.exit(main(words))
+
+while line := sys.stdin.readline():
+    place, n, words, output, error = json.loads(line)
+    process = os.fork()
+    if not process:
+        for path, stream in ((output, 1), (error, 2)):
+            os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), stream)
+        if place:
+            kill_at(place, n)
+        status = main(words)
+        sys.stdout.flush()
+        os._exit(status)
+    print(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), flush=True)
 """
 MOMENTS = (
     ("ruach_core.data.prepare_clips:write_aside", 1),
@@ -62,13 +80,34 @@ def source(tmp_path_factory):
     return folder
 
 
-def prepare(source, output, *, place="", n=0, more=()):
-    words = ["data", "prepare", str(source), "--lang", "qqq", "--no-pack", "--output", str(output),
-             "--splits", "new", "--jobs", "2", *more]  # fmt: skip
-    return subprocess.run(
-        [sys.executable, "-c", PROGRAM, place, str(n), *words],
-        env=os.environ, capture_output=True, encoding="utf-8", check=False,
+@dataclass
+class Done:
+    """What a run of the command left."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture(scope="module")
+def prepare(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("streams")
+    program = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8",
     )  # fmt: skip
+
+    def run(source, output, *, place="", n=0):
+        words = ["data", "prepare", str(source), "--lang", "qqq", "--no-pack", "--output",
+                 str(output), "--splits", "new", "--jobs", "2"]  # fmt: skip
+        streams = [folder / "output", folder / "error"]
+        program.stdin.write(json.dumps([place, n, words, *map(str, streams)]) + "\n")
+        program.stdin.flush()
+        status = int(program.stdout.readline())
+        return Done(status, *(stream.read_text(encoding="utf-8") for stream in streams))
+
+    with program:
+        yield run
 
 
 def contents(folder):
@@ -80,7 +119,7 @@ def contents(folder):
 
 
 @pytest.fixture(scope="module")
-def unbroken(source, tmp_path_factory):
+def unbroken(prepare, source, tmp_path_factory):
     output = tmp_path_factory.mktemp("unbroken") / "out"
     done = prepare(source, output)
     assert done.returncode == 0, done.stderr
@@ -90,7 +129,7 @@ def unbroken(source, tmp_path_factory):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("place", "n"), MOMENTS)
-def test_killed_once_and_run_again(source, unbroken, tmp_path, place, n):
+def test_killed_once_and_run_again(prepare, source, unbroken, tmp_path, place, n):
     output = tmp_path / "out"
     killed = prepare(source, output, place=place, n=n)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
@@ -102,7 +141,7 @@ def test_killed_once_and_run_again(source, unbroken, tmp_path, place, n):
     assert not [path for path in output.rglob("*") if ".tmp" in path.name or "tables" in path.name]
 
 
-def test_killed_between_clips_it_decodes_the_rest_alone(source, unbroken, tmp_path):
+def test_killed_between_clips_it_decodes_the_rest_alone(prepare, source, unbroken, tmp_path):
     output = tmp_path / "out"
     killed = prepare(source, output, place="ruach_core.data.prepare_clips:write_aside", n=120)
     assert killed.returncode == -signal.SIGKILL, killed.stderr

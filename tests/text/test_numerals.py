@@ -232,14 +232,12 @@ def test_time_is_linear(unit: str) -> None:
 
     def seconds(n_characters: int) -> float:
         text = (unit * n_characters)[:n_characters]
-        laps: list[float] = []
-        for _ in range(3):
-            start = time.process_time()
-            rule.apply(text)
-            laps.append(time.process_time() - start)
-        return min(laps)
+        start = time.process_time()
+        rule.apply(text)
+        return time.process_time() - start
 
-    assert seconds(100_000) < 40 * seconds(10_000) + 0.02
+    # Another process may slow a lap down; it needn't be run again where it was quick enough.
+    assert any(seconds(100_000) < 40 * seconds(10_000) + 0.02 for _ in range(3))
 
 
 def test_a_million_digits() -> None:

@@ -62,9 +62,7 @@ def without_head(new_ruach):
     return ruach, ruach.run(*SHORT, "--training.ctc_weight", "0")
 
 
-@pytest.mark.parametrize(
-    ("sharding", "one"), [("none", "one_process"), ("fsdp", "without_head")]
-)
+@pytest.mark.parametrize(("sharding", "one"), [("none", "one_process"), ("fsdp", "without_head")])
 def test_two_processes_learn_what_one_learns(two, sharding, one, request):
     alone, whole = request.getfixturevalue(one)
     run = two.run(*SHORT, *TWO, "--training.sharding", sharding)

@@ -15,6 +15,7 @@ import numpy as np
 
 from ruach_core.blame import split_source
 from ruach_core.data.audio import AudioError
+from ruach_core.data.audio_names import is_audio_name
 from ruach_core.data.audit.audio_rules import UNLISTED, AudioRules
 from ruach_core.data.audit.casebook import CaseBook, sort_findings
 from ruach_core.data.audit.measures import AudioMeasures, header_duration_s, measure
@@ -33,12 +34,6 @@ from ruach_core.types import SetAside, TextNormalizer, TextTokenizer, Utterance
 if TYPE_CHECKING:
     from ruach_core.plugins import Plugins
 
-AUDIO_SUFFIXES = frozenset(
-    (
-        ".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".m4a", ".aac", ".webm", ".wma", ".amr",
-        ".aiff", ".aif", ".caf", ".au",
-    )
-)  # fmt: skip
 _WITHOUT_PACK = "no language pack: alphabet and script aren't checked"
 _MAX_THREADS = 8
 _MAX_CHARS = 20_000
@@ -157,7 +152,7 @@ class _Audit:
         for folder, _, names in os.walk(source):
             for name in sorted(names):
                 path = Path(folder, name)
-                if path.suffix.lower() not in AUDIO_SUFFIXES or _digest(name) in self._set_aside:
+                if not is_audio_name(name) or _digest(name) in self._set_aside:
                     continue
                 if path.is_file() and not _holds(named, _path_digest(path)):
                     shown = path.relative_to(source).as_posix()

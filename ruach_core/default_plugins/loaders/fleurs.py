@@ -19,7 +19,8 @@ from pathlib import Path, PurePosixPath
 
 from ruach_core.data.archive import ArchiveFault, read_archive
 from ruach_core.data.audio_folder import AudioFolder
-from ruach_core.data.extraction import AudioCache, is_audio_name
+from ruach_core.data.audio_names import is_audio_name
+from ruach_core.data.extraction import AudioCache
 from ruach_core.data.table import BadRow, TableRow, read_columns
 from ruach_core.data.table_rows import open_lines
 from ruach_core.default_plugins.loaders.clip_rows import FirstRows, find_audio

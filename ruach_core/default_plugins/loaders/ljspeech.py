@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ruach_core.data.audio_folder import AudioFolder
-from ruach_core.data.extraction import is_audio_name
+from ruach_core.data.audio_names import is_audio_name
 from ruach_core.data.table import BadRow, TableRow, read_columns
 from ruach_core.data.table_rows import find_fault, open_lines
 from ruach_core.default_plugins.loaders.clip_rows import FIELDS, FirstRows, find_audio

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import get_args
 
 from ruach_core.data.audio_folder import AudioFolder
+from ruach_core.data.audio_names import RECORDING_SUFFIXES, is_recording_name
 from ruach_core.data.split_names import SPLIT_OF_NAME
 from ruach_core.data.subtitle_files import (
     SUBTITLE_SUFFIXES,
@@ -33,11 +34,6 @@ MAX_CUE_S = 30.0
 """Whisper's window: a cue of this length or more doesn't fit it."""
 MAX_OVERLAP_S = 0.2
 """How far one cue may reach into the next, about a syllable, before neither is trusted."""
-_SUFFIXES = (
-    ".wav", ".flac", ".mp3", ".m4a", ".ogg", ".opus", ".oga", ".aac", ".wma", ".aif", ".aiff",
-    ".amr", ".caf", ".m4b", ".wv", ".mka", ".mp4", ".mkv", ".webm", ".mov", ".avi",
-)  # fmt: skip
-"""Of several files of one name the first kind in this order is read: sound before film."""
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8})*")
 _UNDETERMINED = "und"
 
@@ -60,7 +56,9 @@ class SubtitleLoader:
         try:
             if source.is_file():
                 pairs, _ = _list_pairs(source.parent)
-                return bool(_is_recording(source) and pairs.get(_stem(source), ((), ()))[1])
+                return bool(
+                    is_recording_name(source.name) and pairs.get(_stem(source), ((), ()))[1]
+                )
             return any(_has_pair(folder) for folder in [source, *_split_folders(source)])
         except (OSError, ValueError):
             return False
@@ -88,10 +86,6 @@ class SubtitleLoader:
         return reader.read(source if source.is_file() else None)
 
 
-def _is_recording(path: Path) -> bool:
-    return path.suffix.lower() in _SUFFIXES
-
-
 def _stem(path: Path) -> str:
     return normalize_form(path.stem, "NFC")
 
@@ -103,7 +97,7 @@ def _list_pairs(folder: Path) -> tuple[dict[str, tuple[list[Path], list[Path]]],
     paths = [folder / name for name in names]
     pairs: dict[str, tuple[list[Path], list[Path]]] = {}
     for path in paths:
-        if _is_recording(path):
+        if is_recording_name(path.name):
             pairs.setdefault(_stem(path), ([], []))[0].append(path)
     alone = []
     for path in paths:
@@ -177,7 +171,9 @@ class _FolderReader:
             yield from self._read_pair([only], files[1])
             return
         for recordings, subtitles in pairs.values():
-            recordings = sorted(recordings, key=lambda path: _SUFFIXES.index(path.suffix.lower()))
+            recordings = sorted(
+                recordings, key=lambda path: RECORDING_SUFFIXES.index(path.suffix.lower())
+            )
             yield from self._read_pair(recordings, subtitles)
         for path in alone:
             yield self._aside(path, "missing", "no recording of this name beside it", path)

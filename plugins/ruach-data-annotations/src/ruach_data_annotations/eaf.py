@@ -3,6 +3,10 @@
 The format is described by its schema (EAFv3.0.xsd) and by "EAF Annotation Format" (H. Sloetjes,
 Max Planck Institute for Psycholinguistics): times are milliseconds in TIME_SLOTs that annotations
 refer to; an annotation without slots refers to another one and has that one's times.
+
+TIME_ORIGIN is where in a recording the annotations' time 0 is, in milliseconds: ELAN seeks to an
+annotation's time plus the origin (its sources, `setMediaTime` in `JavaSoundPlayer.java`), and
+NZILBB's elan-media-trimmer does without it by cutting that much off the recording's start.
 """
 
 from __future__ import annotations

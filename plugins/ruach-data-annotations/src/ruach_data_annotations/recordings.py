@@ -8,10 +8,9 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from urllib.parse import unquote
 
 from ruach_core.data.audio_folder import AudioFolder
+from ruach_core.data.audio_names import RECORDING_SUFFIXES
 from ruach_core.types import SetAsideReason
 
-_SUFFIXES = (".wav", ".flac", ".mp3", ".ogg", ".opus", ".oga", ".m4a", ".aac", ".aif", ".aiff",
-             ".mp4", ".mov", ".mkv", ".webm", ".mpg", ".avi")  # fmt: skip
 _FOLDERS = ("audio", "wav", "wavs", "media", "recordings", "sound", "sounds")
 
 
@@ -71,7 +70,7 @@ class Recordings:
         stem = annotations.name[: -len(annotations.suffix)]
         is_outside = False
         for place in self._near(annotations.parent):
-            for suffix in _SUFFIXES:
+            for suffix in RECORDING_SUFFIXES:
                 for name in (stem + suffix, stem + suffix.upper()):
                     found, leads_out = self._find(place / name, is_guess=True)
                     if found is not None:

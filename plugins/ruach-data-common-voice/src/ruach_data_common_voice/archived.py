@@ -10,9 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 import re
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -20,6 +18,7 @@ from pathlib import Path, PurePosixPath
 from ruach_core.data.archive import ArchiveFault, ArchiveMember, read_archive
 from ruach_core.data.extraction import AudioCache
 from ruach_core.errors import DataError
+from ruach_core.files import write_aside
 from ruach_core.text.unicode import normalize_form
 from ruach_core.types import SetAside, SetAsideReason
 from ruach_data_common_voice.release import (
@@ -182,14 +181,8 @@ def _save_note(cache: AudioCache, note: _Note) -> None:
     }  # fmt: skip
     try:
         cache.folder.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=cache.folder, prefix=".")
-        try:
-            with os.fdopen(handle, "w", encoding="ascii") as file:
-                json.dump(content, file)
-            Path(temporary).replace(cache.folder / _NOTE)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        text = json.dumps(content)
+        write_aside(cache.folder / _NOTE, lambda beside: beside.write_text(text, encoding="ascii"))
     except OSError as error:
         raise DataError(
             f"{cache.folder}: can't be written ({error.strerror or error}); set RUACH_CACHE to a "
