@@ -51,6 +51,7 @@ class TranscriptionSettings:
         window: `trim`, or `full` for a model that wasn't trained on short windows.
         batch_s: most seconds of window decoded at once; bounds memory.
         word_timestamps: find each word's times too, by cross-attention.
+        keep_silent: give segments in which nothing was heard too, with an empty text.
     """
 
     use_vad: bool = True
@@ -58,6 +59,7 @@ class TranscriptionSettings:
     window: Window = "trim"
     batch_s: float = DEFAULT_BATCH_S
     word_timestamps: bool = False
+    keep_silent: bool = False
 
 
 def transcribe_file(
@@ -139,7 +141,7 @@ def _transcribe_chunks(
         )
         for chunk, row, timed in zip(chunks, ids, words, strict=True)
     ]
-    return [segment for segment in segments if segment.text]
+    return [segment for segment in segments if segment.text or settings.keep_silent]
 
 
 def _retry_loops(
