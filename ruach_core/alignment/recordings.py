@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ruach_core.alignment.known import KnownText, join_words, matching_key
-from ruach_core.alignment.placing import Piece, place_words
-from ruach_core.alignment.segments import AlignedSegment, build_segments, iter_unplaced
+from ruach_core.alignment.placing import place_words
+from ruach_core.alignment.segments import AlignedSegment, build_segments
+from ruach_core.alignment.settling import Piece, runs
 from ruach_core.data.waveforms import to_pcm16
 from ruach_core.errors import DataError
 from ruach_core.evaluation.ct2_decode import Ct2Recognizer
+from ruach_core.evaluation.export_info import Window
 from ruach_core.features import FloatArray
 from ruach_core.text.excerpt import excerpt
 from ruach_core.transcription.transcribe import (
@@ -23,8 +25,10 @@ from ruach_core.transcription.transcribe import (
 )
 from ruach_core.types import SAMPLING_RATE, TextNormalizer
 
-MIN_MATCHED_SHARE = 0.1
-"""Of two unrelated texts in one language a share of 0.03 and less of the letters is matched."""
+MIN_MATCHED_SHARE = 0.05
+"""Of two unrelated texts in one language a share of 0.02 and less of the letters is matched."""
+MIN_PAUSE_S = 0.3
+"""Between two segments; shorter than for subtitles, as a clip is better for having one sentence."""
 _MIN_SHIFT_S = 0.3
 _SHOWN_GAPS = 3
 
@@ -67,6 +71,18 @@ class AlignedRecording:
     def unheld_s(self) -> float:
         """Seconds of the recording that are in no segment: pauses, mostly."""
         return self.duration_s - sum(segment.duration_s for segment in self.segments)
+
+
+def decoding_settings(window: Window, *, max_segment_s: float) -> TranscriptionSettings:
+    """How a recording is decoded to be aligned: cut at short pauses, silence reported too.
+
+    Args:
+        window: as the model was trained.
+        max_segment_s: of the longest segment, in seconds, at most 28.
+    """
+    return TranscriptionSettings(
+        max_chunk_s=max_segment_s, window=window, min_pause_s=MIN_PAUSE_S, keep_silent=True
+    )
 
 
 def copy_recording(pieces: Iterable[FloatArray], path: Path) -> float:
@@ -129,7 +145,7 @@ def align_recording(
         pieces, known.words, placing, normalizer,
         max_segment_s=settings.max_chunk_s, max_score=max_score,
     )  # fmt: skip
-    gaps = list(iter_unplaced(placing))
+    gaps = list(runs(placing.piece_of < 0))
     return AlignedRecording(
         path=path,
         duration_s=heard.duration_s,

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ruach_core.alignment.known import KnownWord, join_words
-from ruach_core.alignment.placing import Piece, Placing
+from ruach_core.alignment.placing import Placing
+from ruach_core.alignment.settling import Piece
 from ruach_core.evaluation.metrics import count_edits
 from ruach_core.types import TextNormalizer
 
 DEFAULT_MAX_SCORE = 0.35
 _MAX_JOIN_GAP_S = 1.0
 """Pieces further apart are never joined, whatever is unsure between them."""
-_ALONE = 12
-"""Letters: a segment with fewer needs neighbours whose words are next to its own."""
 _RATE_FACTOR = 2.5
 """A segment with so many times more or fewer letters a second than the median is odd."""
 
@@ -92,7 +91,7 @@ def build_segments(
     for i, segment in enumerate(segments):
         reason = (
             _find_fault(segment, max_score)
-            or _find_border_fault(groups[i], members, i, placing)
+            or _find_border_fault(groups[i], members[i], placing)
             or _find_odd_rate(segment, median)
         )
         judged.append(replace(segment, reason=reason))
@@ -101,15 +100,16 @@ def build_segments(
 
 def _join(pieces: Sequence[Piece], placing: Placing, max_segment_s: float) -> list[_Group]:
     """Pieces whose border is unsure together, where the whole isn't too long."""
+    has_words = np.zeros(len(pieces), dtype=bool)
+    has_words[placing.piece_of[placing.piece_of >= 0]] = True
     groups: list[_Group] = []
     for i, piece in enumerate(pieces):
-        if groups:
-            last = groups[-1]
-            is_unsure = bool(placing.is_unsure[last.last])
-            is_near = piece.start_s - pieces[last.last].end_s <= _MAX_JOIN_GAP_S
-            length_s = piece.end_s - pieces[last.first].start_s
-            if is_unsure and is_near and length_s <= max_segment_s:
-                groups[-1] = _Group(last.first, i)
+        is_unsure = bool(placing.is_unsure[i - 1, 1] or placing.is_unsure[i, 0])
+        if groups and is_unsure and has_words[i] and has_words[i - 1]:
+            first, last = pieces[groups[-1].first], pieces[i - 1]
+            is_near = piece.start_s - last.end_s <= _MAX_JOIN_GAP_S
+            if is_near and piece.end_s - first.start_s <= max_segment_s:
+                groups[-1] = _Group(groups[-1].first, i)
                 continue
         groups.append(_Group(i, i))
     return groups
@@ -158,15 +158,9 @@ def _find_fault(segment: AlignedSegment, max_score: float) -> str:
     return ""
 
 
-def _find_border_fault(
-    group: _Group, members: Sequence[Sequence[int]], i: int, placing: Placing
-) -> str:
-    """What is unsure of its first and last words."""
-    own = members[i]
-    is_unsure = bool(placing.is_unsure[group.last]) or (
-        group.first > 0 and bool(placing.is_unsure[group.first - 1])
-    )
-    if is_unsure:
+def _find_border_fault(group: _Group, own: Sequence[int], placing: Placing) -> str:
+    """What is unsure of its first and last words, and of those between."""
+    if placing.is_unsure[group.first, 0] or placing.is_unsure[group.last, 1]:
         return "first or last words unsure"
     if own[-1] - own[0] + 1 != len(own):
         return "words of the text are left out inside"
@@ -182,9 +176,3 @@ def _find_odd_rate(segment: AlignedSegment, median: float) -> str:
     if not median / _RATE_FACTOR <= rate <= median * _RATE_FACTOR:
         return f"{rate:.1f} characters a second, usual are {median:.1f}"
     return ""
-
-
-def iter_unplaced(placing: Placing) -> Iterator[tuple[int, int]]:
-    """The runs of words that are in no piece: the first, and the one behind the last."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], placing.piece_of < 0, [False]])))
-    yield from zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)

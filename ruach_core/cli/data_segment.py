@@ -115,11 +115,11 @@ def _open_aligner(
     request: _Request, plugins: Plugins, normalizer: TextNormalizer, stack: ExitStack
 ) -> Aligner:
     from ruach_core.alignment.corpus import Aligner
+    from ruach_core.alignment.recordings import decoding_settings
     from ruach_core.cli.language import find_token
     from ruach_core.cli.models import find_export
     from ruach_core.evaluation.ct2_decode import Ct2Recognizer
     from ruach_core.evaluation.export_info import ExportInfo
-    from ruach_core.transcription.transcribe import TranscriptionSettings
 
     export = stack.enter_context(find_export(request.model, request.lang, plugins))
     info = ExportInfo.read(export)
@@ -129,9 +129,7 @@ def _open_aligner(
         compute_type=request.compute_type,
         threads=request.threads,
     )
-    settings = TranscriptionSettings(
-        max_chunk_s=request.max_segment, window=info.window, keep_silent=True
-    )
+    settings = decoding_settings(info.window, max_segment_s=request.max_segment)
     return Aligner(recognizer, normalizer, settings, request.max_score)
 
 

@@ -15,6 +15,7 @@ from ruach_core.transcription.reading import iter_audio
 from ruach_core.transcription.segmentation import (
     DEFAULT_MAX_CHUNK_S,
     JOIN_BELOW_S,
+    MIN_PAUSE_S,
     Chunk,
     iter_chunks,
 )
@@ -51,6 +52,7 @@ class TranscriptionSettings:
         window: `trim`, or `full` for a model that wasn't trained on short windows.
         batch_s: most seconds of window decoded at once; bounds memory.
         word_timestamps: find each word's times too, by cross-attention.
+        min_pause_s: silence of this length, in seconds, parts two segments.
         keep_silent: give segments in which nothing was heard too, with an empty text.
     """
 
@@ -59,6 +61,7 @@ class TranscriptionSettings:
     window: Window = "trim"
     batch_s: float = DEFAULT_BATCH_S
     word_timestamps: bool = False
+    min_pause_s: float = MIN_PAUSE_S
     keep_silent: bool = False
 
 
@@ -95,6 +98,7 @@ def transcribe_file(
         max_chunk_s=chosen.max_chunk_s,
         # A full window costs the same however much speech is in it: fill it.
         join_below_s=math.inf if chosen.window == "full" else JOIN_BELOW_S,
+        min_pause_s=chosen.min_pause_s,
         use_vad=chosen.use_vad,
     )
     done_s = 0.0
