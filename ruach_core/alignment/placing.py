@@ -35,6 +35,8 @@ class Placing:
             it never falls. Shape (n_words,).
         is_unsure: of each piece whether its first words are unsure, and its last; shape
             (n_pieces, 2).
+        n_foreign: of each piece how many of the letters heard in it belong to a stretch that isn't in
+            the text; shape (n_pieces,).
         matched_share: share of what was heard that equals the text, as a fraction.
         shift_s: how much later the words are said than their own times say; None where that isn't
             known.
@@ -42,6 +44,7 @@ class Placing:
 
     piece_of: Ints
     is_unsure: Flags
+    n_foreign: Ints
     matched_share: float
     shift_s: float | None = None
 
@@ -61,7 +64,10 @@ def place_words(pieces: Sequence[Piece], words: Sequence[KnownWord]) -> Placing:
     evidence = Evidence(equal_share, _count_free(pieces, words, matching, piece_of))
     shift_s = _find_shift(pieces, words, matching)
     Settler(pieces, words, piece_of, is_unsure, evidence, shift_s or 0.0).settle()
-    return Placing(piece_of, is_unsure, matching.n_equal / max(1, len(heard)), shift_s)
+    own_piece = _owner([len(piece.key) for piece in pieces])
+    foreign = own_piece[matching.of_hypothesis == SKIPPED]
+    n_foreign = np.bincount(foreign, minlength=len(pieces))
+    return Placing(piece_of, is_unsure, n_foreign, matching.n_equal / max(1, len(heard)), shift_s)
 
 
 def _starts(lengths: Sequence[int]) -> Ints:

@@ -29,6 +29,8 @@ MIN_MATCHED_SHARE = 0.05
 """Of two unrelated texts in one language a share of 0.02 and less of the letters is matched."""
 MIN_PAUSE_S = 0.3
 """Between two segments; shorter than for subtitles, as a clip is better for having one sentence."""
+JOIN_BELOW_S = 1.0
+"""Speech of this length and more is a segment of its own, whatever the window costs."""
 _MIN_SHIFT_S = 0.3
 _SHOWN_GAPS = 3
 
@@ -81,7 +83,11 @@ def decoding_settings(window: Window, *, max_segment_s: float) -> TranscriptionS
         max_segment_s: of the longest segment, in seconds, at most 28.
     """
     return TranscriptionSettings(
-        max_chunk_s=max_segment_s, window=window, min_pause_s=MIN_PAUSE_S, keep_silent=True
+        max_chunk_s=max_segment_s,
+        window=window,
+        min_pause_s=MIN_PAUSE_S,
+        join_below_s=JOIN_BELOW_S,
+        keep_silent=True,
     )
 
 

@@ -16,6 +16,8 @@ from ruach_core.types import TextNormalizer
 DEFAULT_MAX_SCORE = 0.35
 _MAX_JOIN_GAP_S = 1.0
 """Pieces further apart are never joined, whatever is unsure between them."""
+_MAX_FOREIGN = 5
+"""Letters of a stretch that isn't in the text; fewer are the end of one beside it."""
 _RATE_FACTOR = 2.5
 """A segment with so many times more or fewer letters a second than the median is odd."""
 
@@ -164,6 +166,8 @@ def _find_border_fault(group: _Group, own: Sequence[int], placing: Placing) -> s
         return "first or last words unsure"
     if own[-1] - own[0] + 1 != len(own):
         return "words of the text are left out inside"
+    if placing.n_foreign[group.first : group.last + 1].sum() > _MAX_FOREIGN:
+        return "something else is said too"
     return ""
 
 

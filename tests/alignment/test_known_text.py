@@ -20,7 +20,8 @@ def read(path: Path, content: str | bytes, normalizer, *, has_times: bool = Fals
 
 
 def test_words_keep_their_spelling_and_are_matched_without(tmp_path, normalizer) -> None:
-    known = read(tmp_path / "a.txt", "\ufeffHe said: \u201cGo!\u201d \u2014\r\n\r\nÁnd e\u0301ven so\u2026 12", normalizer)  # fmt: skip
+    text = "\ufeffHe said: \u201cGo!\u201d \u2014\r\n\r\nÁnd e\u0301ven so\u2026 12"
+    known = read(tmp_path / "a.txt", text, normalizer)
     assert [word.key for word in known.words] == ["he", "said", "go", "ánd", "éven", "so", "12"]
     assert join_words(known.words) == "He said: “Go!” — Ánd e\u0301ven so… 12"
     assert not known.has_times
@@ -50,7 +51,7 @@ def test_utf_16_is_read_and_other_encodings_are_named(tmp_path, normalizer) -> N
 
 @pytest.mark.parametrize("content", ["", " \n\r\n", "\ufeff", "... — !"])
 def test_a_text_without_words_is_refused(tmp_path, normalizer, content) -> None:
-    with pytest.raises(DataError, match="a.txt: has no word"):
+    with pytest.raises(DataError, match=r"a\.txt: has no word"):
         read(tmp_path / "a.txt", content, normalizer)
 
 

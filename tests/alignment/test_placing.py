@@ -54,7 +54,7 @@ def test_each_piece_gets_its_words() -> None:
 
 
 @given(st.integers(0, 5_000), st.floats(0.0, 0.6), st.integers(1, 25), st.booleans())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_no_word_is_lost_or_doubled_and_order_is_kept(
     seed: int, rate: float, n_sentences: int, has_times: bool
 ) -> None:
