@@ -33,7 +33,7 @@ from ruach_core.alignment.recordings import (
     decoding_settings,
     list_pieces,
 )
-from ruach_core.alignment.segments import DEFAULT_MAX_SCORE, AlignedSegment, build_segments
+from ruach_core.alignment.segments import AlignedSegment, build_segments
 from ruach_core.alignment.settling import Piece
 from ruach_core.cli.language import find_token
 from ruach_core.data.waveforms import load_utterance
@@ -49,7 +49,7 @@ NOISE = 1e-4
 FRAME_S, SMOOTHED, SPEECH_DB = 0.02, 5, -20.0
 WITHOUT_TEXT, WITHOUT_AUDIO = 0.05, 0.05
 """Shares of the clips."""
-THRESHOLDS = (0.15, 0.25, 0.35, 0.45, 0.6, 0.8)
+THRESHOLDS = (None, 0.15, 0.25, 0.35, 0.5, 0.8)
 WHOLE, NONE, SLACK = 0.9, 0.1, 0.3
 """Shares of a clip that count as all of it and as none; how far words may differ from seconds."""
 NEAR_S = 1.0
@@ -253,11 +253,12 @@ def compare(arguments: argparse.Namespace) -> Comparison:
     rows = []
     for max_score in THRESHOLDS:
         segments, counts = _at(max_score, pieces, known, placing, clips, planted)
-        if max_score == DEFAULT_MAX_SCORE:
+        label = "default" if max_score is None else f"{max_score:g}"
+        if max_score is None:
             figures.update(measure_cuts(segments, planted))
-        figures["thresholds"][str(max_score)] = counts
+        figures["thresholds"][label] = counts
         rows.append([
-            f"{max_score:g}", str(counts["kept"]), str(counts["kept_wrong"]),
+            label, str(counts["kept"]), str(counts["kept_wrong"]),
             str(counts["review"]), percent(counts["words_kept"]), percent(counts["words_right"]),
         ])  # fmt: skip
     return Comparison(
@@ -280,7 +281,7 @@ def compare(arguments: argparse.Namespace) -> Comparison:
 
 
 def _at(
-    max_score: float,
+    max_score: float | None,
     pieces: Sequence[Piece],
     known: KnownText,
     placing: Placing,

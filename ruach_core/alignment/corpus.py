@@ -84,7 +84,7 @@ class Aligner:
     recognizer: Ct2Recognizer
     normalizer: TextNormalizer
     settings: TranscriptionSettings
-    max_score: float
+    max_score: float | None
 
     def align(
         self, job: RecordingJob, copy: Path, on_progress: OnProgress | None
@@ -186,9 +186,10 @@ def segment_recordings(
     recordings: list[AlignedRecording] = []
     failures: list[RuachError] = []
     with _workspace(output) as work:
-        tables = _Tables(work / name, work / "output", speaker)
-        for number, job in enumerate(jobs):
-            copy = work / name / f"{number:03}-{job.audio.stem}.wav"
+        source, made = work / "source" / name, work / "made"
+        tables = _Tables(source, made, speaker)
+        for job in jobs:
+            copy = source / clip_name(clip_identity(job.audio.name))
             try:
                 recording = aligner.align(job, copy, show(job))
             except RuachError as error:
@@ -200,7 +201,7 @@ def segment_recordings(
         if not recordings:
             raise failures[0]
         n_clips, hours, n_rejected = tables.finish(plugins, aligner.normalizer)
-        (work / "output").rename(output)
+        made.rename(output)
     return SegmentingReport(
         output, tuple(recordings), tuple(str(error) for error in failures), n_clips, hours,
         n_rejected,
@@ -228,7 +229,7 @@ class _Tables:
 
     def __init__(self, source: Path, output: Path, speaker: str) -> None:
         self._source, self._output, self._speaker = source, output, speaker
-        source.mkdir()
+        source.mkdir(parents=True)
         (output / REVIEW / AUDIO).mkdir(parents=True)
         self._kept: list[dict[str, str]] = []
         self._doubtful: list[dict[str, str]] = []

@@ -33,16 +33,19 @@ class Placing:
     Attributes:
         piece_of: each word's piece, or `MISSING` or `SKIPPED` for none; where words have a piece
             it never falls. Shape (n_words,).
+        is_heard: whether each word was understood; the others were placed by room or time, or have
+            no piece. Shape (n_words,).
         is_unsure: of each piece whether its first words are unsure, and its last; shape
             (n_pieces, 2).
-        n_foreign: of each piece how many of the letters heard in it belong to a stretch that isn't in
-            the text; shape (n_pieces,).
+        n_foreign: of each piece how many of the letters heard in it belong to a stretch that isn't
+            in the text; shape (n_pieces,).
         matched_share: share of what was heard that equals the text, as a fraction.
         shift_s: how much later the words are said than their own times say; None where that isn't
             known.
     """
 
     piece_of: Ints
+    is_heard: Flags
     is_unsure: Flags
     n_foreign: Ints
     matched_share: float
@@ -61,13 +64,16 @@ def place_words(pieces: Sequence[Piece], words: Sequence[KnownWord]) -> Placing:
     equal_share = _share_equal(words, matching, heard, known)
     piece_of, is_unsure = _elect(pieces, words, matching, equal_share)
     _drop_chance(pieces, words, piece_of)
+    is_heard = piece_of >= 0
     evidence = Evidence(equal_share, _count_free(pieces, words, matching, piece_of))
     shift_s = _find_shift(pieces, words, matching)
     Settler(pieces, words, piece_of, is_unsure, evidence, shift_s or 0.0).settle()
     own_piece = _owner([len(piece.key) for piece in pieces])
     foreign = own_piece[matching.of_hypothesis == SKIPPED]
     n_foreign = np.bincount(foreign, minlength=len(pieces))
-    return Placing(piece_of, is_unsure, n_foreign, matching.n_equal / max(1, len(heard)), shift_s)
+    return Placing(
+        piece_of, is_heard, is_unsure, n_foreign, matching.n_equal / max(1, len(heard)), shift_s
+    )
 
 
 def _starts(lengths: Sequence[int]) -> Ints:

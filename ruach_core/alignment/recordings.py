@@ -119,7 +119,7 @@ def align_recording(
     normalizer: TextNormalizer,
     *,
     settings: TranscriptionSettings,
-    max_score: float,
+    max_score: float | None,
     on_progress: OnProgress | None = None,
 ) -> AlignedRecording:
     """Hear what is said in a recording, and find the known text in it.
@@ -131,7 +131,7 @@ def align_recording(
         recognizer: of the model and the language.
         normalizer: of the language; its `score` form is what is compared.
         settings: how to decode; `max_chunk_s` bounds a segment's length.
-        max_score: most of a segment's score for it to be kept.
+        max_score: the highest score of a segment that is kept; None to choose it.
         on_progress: called with the seconds of audio just done.
 
     Raises:

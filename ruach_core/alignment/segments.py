@@ -13,11 +13,15 @@ from ruach_core.alignment.settling import Piece
 from ruach_core.evaluation.metrics import count_edits
 from ruach_core.types import TextNormalizer
 
-DEFAULT_MAX_SCORE = 0.35
+AUTO_FACTOR, AUTO_LEAST, AUTO_MOST = 2.0, 0.2, 0.5
+"""The highest score that is kept is so many times the recording's median, within these bounds: what
+a model gets worse than usual isn't said just so, and how well a model hears differs."""
 _MAX_JOIN_GAP_S = 1.0
 """Pieces further apart are never joined, whatever is unsure between them."""
 _MAX_FOREIGN = 5
 """Letters of a stretch that isn't in the text; fewer are the end of one beside it."""
+_MAX_UNHEARD = 15
+"""Letters of words in a row of which nothing was understood."""
 _RATE_FACTOR = 2.5
 """A segment with so many times more or fewer letters a second than the median is odd."""
 
@@ -68,7 +72,7 @@ def build_segments(
     normalizer: TextNormalizer,
     *,
     max_segment_s: float,
-    max_score: float,
+    max_score: float | None = None,
 ) -> list[AlignedSegment]:
     """The segments of a recording, in order; every piece is in one.
 
@@ -78,7 +82,8 @@ def build_segments(
         placing: of the words in the pieces.
         normalizer: its `score` form is compared.
         max_segment_s: pieces whose border is unsure are joined up to this length, in seconds.
-        max_score: a segment with a higher score is for a person to decide.
+        max_score: a segment with a higher score is for a person to decide; None for
+            `choose_max_score`.
     """
     groups = _join(pieces, placing, max_segment_s)
     members = _words_of(groups, placing, len(pieces))
@@ -87,17 +92,25 @@ def build_segments(
         for group, own in zip(groups, members, strict=True)
     ]
     segments = _score(segments, normalizer)
-    rates = [_rate(s) for s in segments if s.n_words and s.score <= max_score]
+    limit = choose_max_score([s.score for s in segments]) if max_score is None else max_score
+    rates = [_rate(s) for s in segments if s.score <= limit]
     median = float(np.median(rates)) if rates else 0.0
     judged = []
     for i, segment in enumerate(segments):
         reason = (
-            _find_fault(segment, max_score)
-            or _find_border_fault(groups[i], members[i], placing)
+            _find_fault(segment, limit)
+            or _find_border_fault(groups[i], members[i], words, placing)
             or _find_odd_rate(segment, median)
         )
         judged.append(replace(segment, reason=reason))
     return judged
+
+
+def choose_max_score(scores: Sequence[float]) -> float:
+    """The highest score to keep, by the scores of a recording's segments that have words."""
+    known = [score for score in scores if score < 1]
+    median = float(np.median(known)) if known else AUTO_MOST
+    return round(min(AUTO_MOST, max(AUTO_LEAST, AUTO_FACTOR * median)), 2)
 
 
 def _join(pieces: Sequence[Piece], placing: Placing, max_segment_s: float) -> list[_Group]:
@@ -150,17 +163,19 @@ def _score(segments: Sequence[AlignedSegment], normalizer: TextNormalizer) -> li
     ]
 
 
-def _find_fault(segment: AlignedSegment, max_score: float) -> str:
+def _find_fault(segment: AlignedSegment, limit: float) -> str:
     if not segment.hypothesis:
         return "nothing was heard"
     if not segment.n_words:
         return "not in the text"
-    if segment.score > max_score:
-        return f"score above {max_score:g}"
+    if segment.score > limit:
+        return f"score above {limit:g}"
     return ""
 
 
-def _find_border_fault(group: _Group, own: Sequence[int], placing: Placing) -> str:
+def _find_border_fault(
+    group: _Group, own: Sequence[int], words: Sequence[KnownWord], placing: Placing
+) -> str:
     """What is unsure of its first and last words, and of those between."""
     if placing.is_unsure[group.first, 0] or placing.is_unsure[group.last, 1]:
         return "first or last words unsure"
@@ -168,6 +183,9 @@ def _find_border_fault(group: _Group, own: Sequence[int], placing: Placing) -> s
         return "words of the text are left out inside"
     if placing.n_foreign[group.first : group.last + 1].sum() > _MAX_FOREIGN:
         return "something else is said too"
+    unheard = runs(~placing.is_heard[own])
+    if any(sum(len(words[i].key) for i in own[a:b]) > _MAX_UNHEARD for a, b in unheard):
+        return "several words weren't heard"
     return ""
 
 

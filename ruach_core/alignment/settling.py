@@ -19,6 +19,8 @@ _TINY = 4
 """Letters: a model may pass over a word of so many without leaving a trace."""
 _SURE = 0.5
 """Share of its letters that the word at a piece's end needs to mark it."""
+_SLOW = 0.8
+"""A piece with fewer letters a second than this share of the median has room for unheard words."""
 _RATE_RANGE = (0.5, 2.0)
 """Letters a second, against the recording's median, that what wasn't understood may have."""
 _TIME_SLACK_S = 1.0
@@ -134,8 +136,8 @@ class Settler:
     def _settle_by_ends(self, first: int, end: int, before: int, behind: int) -> None:
         """By what was heard at the two ends beside the words.
 
-        An end whose own word was heard well, with nothing behind it, has no room for more: the
-        words are at the other end, or not said at all.
+        An end whose own word was heard well, with nothing behind it and no time to spare, has no
+        room for more: the words are at the other end, or not said at all.
         """
         n_letters = self._n_letters(first, end)
         is_before_full = before < 0 or self._is_full(before, 1, first - 1, n_letters)
@@ -156,8 +158,11 @@ class Settler:
             self._piece_of[first:end] = min(room, key=lambda p: self._oddity(p, n_letters))
 
     def _is_full(self, piece: int, side: int, word: int, n_letters: int) -> bool:
-        n_free = int(self._evidence.n_free[piece, side])
-        return bool(self._evidence.equal_share[word] >= _SURE) and n_free <= n_letters // 3
+        is_marked = bool(self._evidence.equal_share[word] >= _SURE)
+        has_free = int(self._evidence.n_free[piece, side]) > n_letters // 3
+        is_slow = self._rate_of(piece) < _SLOW * self._rate
+        has_time = is_slow and self._oddity(piece, n_letters) < 0
+        return is_marked and not has_free and not has_time
 
     def _doubt_between(self, before: int, behind: int) -> None:
         """Mark all ends from that of piece `before` to the start of piece `behind`."""
@@ -167,15 +172,16 @@ class Settler:
 
     def _oddity(self, piece: int, n_more: int) -> float:
         """How much further from the median rate a piece is with so many letters more."""
-        own = self._pieces[piece]
-        seconds = max(0.1, own.end_s - own.start_s)
-        n_letters = max(1, len(own.key))
-        rates = (n_letters / seconds, (n_letters + n_more) / seconds)
+        rates = (self._rate_of(piece), self._rate_of(piece, n_more))
         before, behind = (abs(math.log(rate / self._rate)) for rate in rates)
         return behind - before
 
+    def _rate_of(self, piece: int, n_more: int = 0) -> float:
+        own = self._pieces[piece]
+        return max(1, len(own.key) + n_more) / max(0.1, own.end_s - own.start_s)
+
     def _median_rate(self) -> float:
-        rates = [len(p.key) / max(0.1, p.end_s - p.start_s) for p in self._pieces if p.key]
+        rates = [self._rate_of(i) for i, piece in enumerate(self._pieces) if piece.key]
         return float(np.median(rates)) if rates else 1.0
 
 

@@ -33,7 +33,7 @@ class _Request:
     text: Path | None
     subtitles: Path | None
     output: Path
-    max_score: float
+    max_score: float | None
     max_segment: float
     speaker: str
     compute_type: str
@@ -52,9 +52,9 @@ class _Request:
 @click.option("--text", type=_PATH, metavar="FILE", help="What is said, as plain text.")
 @click.option("--subtitles", type=_PATH, metavar="FILE", help="What is said, as .srt or .vtt.")
 @click.option("--output", required=True, type=_PATH, metavar="DIR", help="A new folder to write.")
-@click.option("--max-score", type=click.FloatRange(0, 1), default=0.35, show_default=True,
-              help="Keep a segment if so many characters in each of its text differ from what "
-              "the model hears, or fewer.")  # fmt: skip
+@click.option("--max-score", type=click.FloatRange(0, 1), metavar="RATE",
+              help="Keep what differs from what the model hears in at most this share of its "
+              "characters.  [default: twice the recording's median, 0.2 to 0.5]")  # fmt: skip
 @click.option("--max-segment", type=click.FloatRange(2, 28), default=15.0, show_default=True,
               metavar="SECONDS", help="The longest segment.")  # fmt: skip
 @click.option("--speaker", default="", metavar="NAME",
