@@ -9,7 +9,7 @@ import numpy as np
 
 from ruach_core.alignment.known import KnownWord, join_words
 from ruach_core.alignment.placing import Placing
-from ruach_core.alignment.settling import Piece
+from ruach_core.alignment.settling import Piece, runs
 from ruach_core.evaluation.metrics import count_edits
 from ruach_core.types import TextNormalizer
 
