@@ -119,10 +119,11 @@ def _subtitles(lines: Sequence[tuple[float | None, float, str]], shift_s: float)
     """Cues that are coarse, as people make them; a text that isn't said has half a second."""
     blocks = []
     for number, (start_s, end_s, text) in enumerate(lines, start=1):
-        first = max(0.0, (end_s if start_s is None else start_s - 0.1) + 60 - shift_s)
-        last = max(first + 0.5, end_s + 0.2 + 60 - shift_s)
-        times = " --> ".join(_clock(seconds - 60 + max(0.0, shift_s)) for seconds in (first, last))
-        blocks.append(f"{number}\n{times}\n{text or '(...)'}\n")
+        first = (end_s if start_s is None else start_s - 0.1) - shift_s
+        last = max(first + 0.5, end_s + 0.2 - shift_s)
+        if last > 0:
+            times = f"{_clock(first)} --> {_clock(last)}"
+            blocks.append(f"{number}\n{times}\n{text or '(...)'}\n")
     return "\n".join(blocks)
 
 

@@ -7,9 +7,9 @@ of its own, with a table that says why each of its clips is there.
 from __future__ import annotations
 
 import csv
+import glob
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -210,18 +210,23 @@ def segment_recordings(
 
 @contextmanager
 def _workspace(output: Path) -> Iterator[Path]:
-    """A folder beside the output, on the same disk; gone afterwards."""
+    """A folder beside the output, on the same disk; gone afterwards, and what killed runs left."""
+    parent = output.absolute().parent
     try:
-        output.absolute().parent.mkdir(parents=True, exist_ok=True)
-        work = Path(tempfile.mkdtemp(prefix=f".{output.name}-", dir=output.absolute().parent))
+        parent.mkdir(parents=True, exist_ok=True)
+        for leftover in parent.glob(f".{glob.escape(output.name)}.*.segment.tmp"):
+            shutil.rmtree(leftover)
+        work = parent / f".{output.name}.{os.getpid()}.segment.tmp"
+        work.mkdir()
         try:
             yield work
         finally:
             shutil.rmtree(work, ignore_errors=True)
     except OSError as error:
-        reason = error.strerror or error
-        raise UserError(f"{output}: can't be written: {reason}; a recording takes 115 MB an hour "
-                        "there, twice while it is cut") from error  # fmt: skip
+        raise UserError(
+            f"{output}: can't be written: {error.strerror or error}; a recording takes 115 MB an "
+            "hour there, twice while it is cut"
+        ) from error
 
 
 class _Tables:
