@@ -1,4 +1,4 @@
-"""`ruach data`: look at a corpus, prepare it, review it, split it.
+"""`ruach data`: look at a corpus, prepare it, review it, split it, cut long recordings.
 
 A subcommand's module is imported when it runs, not for `ruach data --help`.
 """
@@ -26,6 +26,10 @@ _COMMANDS = {
         "ruach_core.cli.data_split:data_split",
         "Divide a corpus into train, validation and test.",
     ),
+    "segment": (
+        "ruach_core.cli.data_segment:data_segment",
+        "Cut long recordings with known texts into clips.",
+    ),
 }
 """Of each subcommand: where it is, and its summary."""
 
@@ -48,4 +52,4 @@ class _LazyGroup(click.Group):
 
 @click.group(cls=_LazyGroup)
 def data() -> None:
-    """Check, prepare, review and split a corpus."""
+    """Check, prepare, review and split a corpus; cut long recordings into one."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ruach_core.cli.language import choose_token, describe_token, parse_options
-from ruach_core.errors import DataError, UserError, require_extra
+from ruach_core.errors import DataError, UserError
 
 if TYPE_CHECKING:
     from ruach_core.data.corpus import Corpus
@@ -253,6 +253,7 @@ def _open_recognizer(
     request: _Request, info: ExportInfo, token: str, plugins: Plugins
 ) -> Iterator[Ct2Recognizer]:
     """The model, converted into a temporary folder first where it isn't an export."""
+    from ruach_core.cli.models import convert_model
     from ruach_core.evaluation.ct2_decode import Ct2Recognizer, is_export
     from ruach_core.evaluation.rescoring import choose_beam_size, read_rescorer
 
@@ -261,7 +262,7 @@ def _open_recognizer(
         model = request.model
         if not is_export(model) and (model / "config.json").is_file():
             model = Path(temporary)
-            _convert(request.model, model, plugins)
+            convert_model(request.model, model, plugins, quantization="float32")
         yield Ct2Recognizer(
             model,
             language=token,
@@ -272,19 +273,6 @@ def _open_recognizer(
             rescorer=rescorer,
             threads=request.threads,
         )
-
-
-def _convert(model: Path, output: Path, plugins: Plugins) -> None:
-    from importlib.util import find_spec
-
-    for module in ("torch", "transformers"):
-        if find_spec(module) is None:
-            raise UserError(
-                f"{model} is in transformers' layout and must be converted: "
-                f"{require_extra(module, 'train')}; or give the folder of its export"
-            )
-    click.echo(f"converting {model} to CTranslate2 in a temporary folder", err=True)
-    plugins.exporter("ctranslate2").export(model, output, quantization="float32")
 
 
 def _to_lines(

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import wave
 from dataclasses import dataclass, replace
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from ruach_core.data.audio import AudioError, load_audio
 from ruach_core.data.clip_cells import (
@@ -25,7 +21,7 @@ from ruach_core.data.prepare_state import ClipRecord, PrepareState
 from ruach_core.data.prepared import audio_path, find_audio
 from ruach_core.data.read import find_fault
 from ruach_core.data.split_choice import sentence_key
-from ruach_core.data.waveforms import to_pcm16
+from ruach_core.data.waveforms import to_wav
 from ruach_core.files import write_aside
 from ruach_core.types import SAMPLING_RATE, SetAside, TextNormalizer, Utterance
 
@@ -101,7 +97,7 @@ class ClipWriter:
             return replace(job, record=record.reject(error.reason, error.detail))
         if (fault := find_fault(waveform, self._settings)) is not None:
             return replace(job, record=record.reject(*fault))
-        content = _to_wav(to_pcm16(waveform))
+        content = to_wav(waveform)
         path = find_audio(self._output, record.name)
         path = path or audio_path(self._output, record.split, record.name)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -170,13 +166,3 @@ class ClipWriter:
             state = "missing"
         limits = f"{settings.min_duration_s} {settings.max_duration_s}"
         return f"{state} {row.start_s} {row.end_s} {limits}"
-
-
-def _to_wav(samples: np.ndarray) -> bytes:
-    buffer = BytesIO()
-    with wave.open(buffer, "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(SAMPLING_RATE)
-        file.writeframes(samples.tobytes())
-    return buffer.getvalue()

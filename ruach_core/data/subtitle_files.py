@@ -39,11 +39,11 @@ _VOICE = re.compile(r"<v(?:\.[^\s<>]*)?[ \t]([^<>]+)>", re.I)
 _POSITION = re.compile(r"\{\\[^{}]*\}")
 _REFERENCE = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
 
-# Scripts that put no space between words: a line break stands for nothing.
-_UNSPACED = re.compile(
+UNSPACED = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
     "\U00020000-\U0003ffff\u3001\u3002\uff01\uff0c\uff1f]"
 )
+"""Of scripts that put no space between words: a line break stands for nothing."""
 _MUSIC = re.compile("[\u2669-\u266c\U0001f3b5\U0001f3b6]")
 _SOUND = re.compile(r"\[[^\[\]]*\]|［[^［］]*］|【[^【】]*】")
 _ASIDE = re.compile(r"\s*(?:\([^()]*\)|（[^（）]*）|\*[^*]*\*)[\s.]*")
@@ -119,6 +119,16 @@ def read_subtitles(path: Path) -> list[SubtitleCue | BadCue]:
         DataError: the file can't be read, isn't such text, or is over `MAX_FILE_BYTES`; in one
             line, with the remedy.
     """
+    return parse_subtitles(read_text_file(path))
+
+
+def read_text_file(path: Path) -> str:
+    """The text of a file: UTF-8 or UTF-16 with a byte order mark, or UTF-8 without one.
+
+    Raises:
+        DataError: the file can't be read, isn't such text, or is over `MAX_FILE_BYTES`; in one
+            line, with the remedy.
+    """
     try:
         with path.open("rb") as file:
             content = file.read(MAX_FILE_BYTES + 1)
@@ -126,8 +136,9 @@ def read_subtitles(path: Path) -> list[SubtitleCue | BadCue]:
         reason = getattr(error, "strerror", None) or error
         raise DataError(f"{path}: can't be read: {reason}") from error
     if len(content) > MAX_FILE_BYTES:
-        raise DataError(f"{path}: over {MAX_FILE_BYTES >> 20} MiB, which isn't a subtitle file")
-    return parse_subtitles(_decode(content, path))
+        limit = MAX_FILE_BYTES >> 20
+        raise DataError(f"{path}: over {limit} MiB, which isn't the text of a recording")
+    return _decode(content, path).removeprefix("\ufeff")
 
 
 def parse_subtitles(text: str) -> list[SubtitleCue | BadCue]:
@@ -318,7 +329,7 @@ def _join_lines(lines: Iterable[str]) -> str:
     text = ""
     for line in lines:
         line = " ".join(line.split())
-        is_unspaced = _UNSPACED.match(text[-1:]) and _UNSPACED.match(line[:1])
+        is_unspaced = UNSPACED.match(text[-1:]) and UNSPACED.match(line[:1])
         text += line if not text or is_unspaced else f" {line}"
     return text.strip()
 

@@ -11,8 +11,10 @@ from __future__ import annotations
 import json
 import os
 import platform
+import wave
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,7 @@ from ruach_core.data.audio import load_audio
 from ruach_core.errors import UserError
 from ruach_core.features import FloatArray
 from ruach_core.files import write_aside
-from ruach_core.types import Utterance
+from ruach_core.types import SAMPLING_RATE, Utterance
 
 _SCALE = 32_768.0
 _READERS = 4
@@ -142,6 +144,17 @@ def _write(
 def to_pcm16(waveform: FloatArray) -> np.ndarray:
     """Samples in 16 bits, little-endian; lossless for what was 16 kHz in 16 bits already."""
     return np.asarray(np.clip(np.rint(waveform * _SCALE), -_SCALE, _SCALE - 1), dtype="<i2")
+
+
+def to_wav(waveform: FloatArray) -> bytes:
+    """A waveform (shape (n_samples,), 16 kHz) as a wav file's content: mono, 16 bits."""
+    buffer = BytesIO()
+    with wave.open(buffer, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(SAMPLING_RATE)
+        file.writeframes(to_pcm16(waveform).tobytes())
+    return buffer.getvalue()
 
 
 def _decode(utterance: Utterance) -> np.ndarray:

@@ -25,7 +25,8 @@ _BLOCK_S = 300.0
 """Seconds of audio that are searched for speech, and decoded, at a time."""
 _CONTEXT_S = 1.5
 """A chunk that ends this close to a block's end may go on in the next block."""
-_MIN_SILENCE_MS = 500
+MIN_PAUSE_S = 0.5
+"""Silence of this length parts two regions."""
 _MIN_SPEECH_MS = 100
 _SPEECH_PAD_MS = 200
 _ENERGY_FRAME_S = 0.02
@@ -58,6 +59,7 @@ def iter_chunks(
     *,
     max_chunk_s: float = DEFAULT_MAX_CHUNK_S,
     join_below_s: float = JOIN_BELOW_S,
+    min_pause_s: float = MIN_PAUSE_S,
     use_vad: bool = True,
 ) -> Iterator[list[Chunk]]:
     """The chunks of an audio stream, in lists that cover a few minutes each.
@@ -69,6 +71,7 @@ def iter_chunks(
         pieces: consecutive waveforms, mono float32 at 16 kHz, of any lengths.
         max_chunk_s: no chunk is longer, in seconds.
         join_below_s: regions of speech shorter than this share a chunk with a close neighbour.
+        min_pause_s: silence of this length parts two regions.
         use_vad: find speech; otherwise everything is decoded, cut where it is quietest.
     """
 
@@ -77,7 +80,7 @@ def iter_chunks(
             return []
         if not use_vad:
             return split_at_quiet(waveform, max_chunk_s=max_chunk_s)
-        found = find_speech(waveform, max_region_s=max_chunk_s)
+        found = find_speech(waveform, max_region_s=max_chunk_s, min_pause_s=min_pause_s)
         return merge_regions(found, max_chunk_s=max_chunk_s, join_below_s=join_below_s)
 
     offset = 0
@@ -105,12 +108,20 @@ def iter_chunks(
         yield [_cut(block, region, offset) for region in regions]
 
 
-def find_speech(waveform: FloatArray, *, max_region_s: float) -> list[Region]:
-    """Regions of speech by voice activity, none longer than `max_region_s`, in order."""
+def find_speech(
+    waveform: FloatArray, *, max_region_s: float, min_pause_s: float = MIN_PAUSE_S
+) -> list[Region]:
+    """Regions of speech by voice activity, none longer than `max_region_s`, in order.
+
+    Args:
+        waveform: mono float32 at 16 kHz, shape (n_samples,).
+        max_region_s: a longer region is cut at its longest pause.
+        min_pause_s: silence of this length parts two regions, in seconds.
+    """
     from faster_whisper.vad import VadOptions, get_speech_timestamps
 
     options = VadOptions(
-        min_silence_duration_ms=_MIN_SILENCE_MS,
+        min_silence_duration_ms=round(1000 * min_pause_s),
         min_speech_duration_ms=_MIN_SPEECH_MS,
         max_speech_duration_s=max_region_s,
         speech_pad_ms=_SPEECH_PAD_MS,

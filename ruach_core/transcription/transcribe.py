@@ -15,6 +15,7 @@ from ruach_core.transcription.reading import iter_audio
 from ruach_core.transcription.segmentation import (
     DEFAULT_MAX_CHUNK_S,
     JOIN_BELOW_S,
+    MIN_PAUSE_S,
     Chunk,
     iter_chunks,
 )
@@ -51,6 +52,10 @@ class TranscriptionSettings:
         window: `trim`, or `full` for a model that wasn't trained on short windows.
         batch_s: most seconds of window decoded at once; bounds memory.
         word_timestamps: find each word's times too, by cross-attention.
+        min_pause_s: silence of this length, in seconds, parts two segments.
+        join_below_s: shorter stretches of speech share a segment with a close neighbour; None for
+            what suits the window.
+        keep_silent: give segments in which nothing was heard too, with an empty text.
     """
 
     use_vad: bool = True
@@ -58,6 +63,17 @@ class TranscriptionSettings:
     window: Window = "trim"
     batch_s: float = DEFAULT_BATCH_S
     word_timestamps: bool = False
+    min_pause_s: float = MIN_PAUSE_S
+    join_below_s: float | None = None
+    keep_silent: bool = False
+
+    @property
+    def shares_below_s(self) -> float:
+        """Below which length, in seconds, a stretch of speech shares a segment."""
+        if self.join_below_s is not None:
+            return self.join_below_s
+        # A full window costs the same however much speech is in it: fill it.
+        return math.inf if self.window == "full" else JOIN_BELOW_S
 
 
 def transcribe_file(
@@ -91,8 +107,8 @@ def transcribe_file(
     groups = iter_chunks(
         counted(),
         max_chunk_s=chosen.max_chunk_s,
-        # A full window costs the same however much speech is in it: fill it.
-        join_below_s=math.inf if chosen.window == "full" else JOIN_BELOW_S,
+        join_below_s=chosen.shares_below_s,
+        min_pause_s=chosen.min_pause_s,
         use_vad=chosen.use_vad,
     )
     done_s = 0.0
@@ -139,7 +155,7 @@ def _transcribe_chunks(
         )
         for chunk, row, timed in zip(chunks, ids, words, strict=True)
     ]
-    return [segment for segment in segments if segment.text]
+    return [segment for segment in segments if segment.text or settings.keep_silent]
 
 
 def _retry_loops(

@@ -144,3 +144,15 @@ def test_ablation_trains_each_variant_and_draws_them(tiny_whisper: Path, tmp_pat
     again = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     assert json.loads(again.stdout)["rows"] == rows
     assert "seed" not in again.stderr  # nothing was trained again
+
+
+@pytest.mark.slow
+def test_segment_counts_what_was_planted(tiny_whisper: Path) -> None:
+    done = run("segment.py", "--model", str(tiny_whisper), "--json", "--clips", "3")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["n_clips"] == 3
+    assert found["gaps"] == 2
+    # A random model hears nothing of the text.
+    assert found["matched_share"] < 0.5
+    assert found["thresholds"]["default"]["words_kept"] == 0

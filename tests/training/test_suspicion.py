@@ -132,8 +132,8 @@ def test_a_clip_that_was_never_drawn_has_no_score():
 def clips_of(n, split, source=""):
     prefix = f"{source}:" if source else ""
     return tuple(
-        Utterance(f"{prefix}{split}/{i}.wav", None, "abcdef", split, duration_s=1.0, reference="abcdef",
-                  source=source)
+        Utterance(f"{prefix}{split}/{i}.wav", None, "abcdef", split, duration_s=1.0,
+                  reference="abcdef", source=source)
         for i in range(n)
     )  # fmt: skip
 

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-from ruach_core.data.prepared import write_aside
 from ruach_core.data.review.decisions import guard, unguard
 from ruach_core.data.table import BadRow, read_table
 from ruach_core.errors import DataError, UserError
+from ruach_core.files import write_aside
 
 SUSPICIOUS = "suspicious.csv"
 

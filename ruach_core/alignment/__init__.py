@@ -1,0 +1,1 @@
+"""Long recordings with a known text: which words are said where, and how surely."""
