@@ -93,7 +93,7 @@ def rank_clips(
         n_most: so many at most, and no more than `MOST_SHARE` of all.
     """
     names = prepared.corpus.source.names
-    found: list[tuple[float, Utterance, SuspiciousClip]] = []
+    found: list[tuple[Utterance, SuspiciousClip]] = []
     for clips, epochs in (
         (prepared.train, losses.epochs),
         (prepared.validation, losses.validation),
@@ -101,19 +101,17 @@ def rank_clips(
         if len(clips) < _LEAST_CLIPS or not epochs:
             continue
         scores, misfits = score_clips(epochs), misfit(clips)
-        for i, utterance in enumerate(clips):
-            if np.isfinite(scores.score[i]) and utterance.id not in prepared.corpus.accepted:
-                excess = max(0.0, abs(float(misfits[i])) - _USUAL_MISFIT)
-                score = float(scores.score[i]) + _MISFIT_WEIGHT * excess
-                clip = _describe(
-                    utterance, names[0], score, float(scores.loss[i]), float(scores.usual[i]),
-                    float(misfits[i]),
-                )  # fmt: skip
-                found.append((score, utterance, clip))
-    found.sort(key=lambda item: -item[0])
+        excess = np.maximum(0.0, np.abs(misfits) - _USUAL_MISFIT)
+        total = np.nan_to_num(scores.score + _MISFIT_WEIGHT * excess, nan=-np.inf)
+        total[[utterance.id in prepared.corpus.accepted for utterance in clips]] = -np.inf
+        for i in np.argsort(-total, kind="stable")[:n_most]:
+            if np.isfinite(total[i]):
+                figures = (total[i], scores.loss[i], scores.usual[i], misfits[i])
+                found.append((clips[i], _describe(clips[i], names[0], *map(float, figures))))
+    found.sort(key=lambda item: -item[1].score)
     n_all = len(prepared.train) + len(prepared.validation)
     found = found[: min(n_most, int(MOST_SHARE * n_all))]
-    return [(u, replace(clip, rank=rank)) for rank, (_, u, clip) in enumerate(found, start=1)]
+    return [(u, replace(clip, rank=rank)) for rank, (u, clip) in enumerate(found, start=1)]
 
 
 def add_hypotheses(
