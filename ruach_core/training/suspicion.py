@@ -77,8 +77,8 @@ def misfit(clips: Sequence[Utterance]) -> Array:
     """How much longer each clip is than usual for its text, in robust standard deviations."""
     durations = np.array([max(u.duration_s or 0.0, 1e-2) for u in clips])
     lengths = np.array([max(1, len(u.reference or "")) for u in clips])
-    off = np.log(durations)
-    off -= _fit(off, [_standard(np.log(lengths))])
+    logs: Array = np.log(durations)
+    off = logs - _fit(logs, [_standard(np.log(lengths))])
     return off / max(_MAD_TO_DEVIATION * float(np.median(np.abs(off))), 1e-3)
 
 
@@ -208,7 +208,8 @@ def _score_epoch(figures: Figures) -> tuple[Array, Array, Array]:
 
 def _standard(values: Array) -> Array:
     """The values with mean 0 and standard deviation 1; zeros where they are all alike."""
-    return (values - values.mean()) / max(float(values.std()), 1e-9)
+    centered: Array = values - values.mean()
+    return centered / max(float(values.std()), 1e-9)
 
 
 def _fit(values: Array, features: Sequence[Array]) -> Array:
