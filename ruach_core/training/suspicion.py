@@ -1,10 +1,11 @@
 """Which clips' texts are probably wrong: those that cost more than their like, epoch after epoch.
 
-Each epoch's loss a token is compared with that of clips that were learnt at about the same time
-(the loss falls fast while an epoch goes on) and whose texts are about as long, as a number of
-robust standard deviations. The mean over epochs is the score: a clip that is learnt by heart in
-the end was still hard at first. Losses tell wrong labels in this way in E. Arazo et al., ICML 2019
-(arXiv 1904.11238) and S. Swayamdipta et al., EMNLP 2020 (arXiv 2009.10795).
+Each epoch's loss a token is compared with what is usual at that time of the epoch (it falls fast
+while the epoch goes on) and for a text of that length, as a number of robust standard deviations.
+The mean over epochs counts: a clip that is learnt by heart in the end was still hard at first.
+Losses tell wrong labels in this way in E. Arazo et al., ICML 2019 (arXiv 1904.11238) and
+S. Swayamdipta et al., EMNLP 2020 (arXiv 2009.10795). A text that is much too short or too long for
+its audio adds to it: one that was cut off costs little, as what is left of it is right.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ruach_core.data.review.suspicious import SuspiciousClip
-from ruach_core.evaluation.report import build_rows
+from ruach_core.evaluation.report import UtteranceRow, build_rows
 from ruach_core.training.clip_losses import ClipLosses, Figures
 from ruach_core.types import Hypothesis, TextNormalizer, Utterance
 
@@ -26,13 +27,16 @@ if TYPE_CHECKING:
 
 MOST_SHARE = 0.2
 """Of all clips; beyond it nothing stands out."""
-_LEAST_CLIPS = 12
+_LEAST_CLIPS = 20
 """In a split; among fewer no loss can be called unusual."""
-_LEAST_LIKE, _LIKE_SHARE = 21, 0.1
-_MOST_MEDIANS = 2_000
 _MAD_TO_DEVIATION = 1.4826
-_SURE_CER = 0.5
-_MUCH = 1.35
+_HUBER = 1.345
+"""Of a standard deviation: 95 % as efficient as least squares where nothing stands out."""
+_N_REWEIGHTED = 25
+_USUAL_MISFIT, _MISFIT_WEIGHT = 1.0, 0.5
+"""A misfit counts from here on, and half as much as the loss."""
+_ODD_MISFIT, _WORTH_TELLING, _TELLING_CER, _MUCH = 2.0, 1.05, 0.3, 1.35
+"""From where on the words tell of it: a misfit, a ratio of losses, a CER, a ratio of lengths."""
 
 Array = npt.NDArray[np.float64]
 
@@ -69,6 +73,15 @@ def score_clips(epochs: Sequence[Figures]) -> Scores:
     return Scores(*(np.where(is_known, mean, np.nan) for mean in means))
 
 
+def misfit(clips: Sequence[Utterance]) -> Array:
+    """How much longer each clip is than usual for its text, in robust standard deviations."""
+    durations = np.array([max(u.duration_s or 0.0, 1e-2) for u in clips])
+    lengths = np.array([max(1, len(u.reference or "")) for u in clips])
+    logs: Array = np.log(durations)
+    off = logs - _fit(logs, [_standard(np.log(lengths))])
+    return off / max(_MAD_TO_DEVIATION * float(np.median(np.abs(off))), 1e-3)
+
+
 def rank_clips(
     prepared: Prepared, losses: ClipLosses, *, n_most: int
 ) -> list[tuple[Utterance, SuspiciousClip]]:
@@ -80,22 +93,25 @@ def rank_clips(
         n_most: so many at most, and no more than `MOST_SHARE` of all.
     """
     names = prepared.corpus.source.names
-    found: list[tuple[float, Utterance, SuspiciousClip]] = []
+    found: list[tuple[Utterance, SuspiciousClip]] = []
     for clips, epochs in (
         (prepared.train, losses.epochs),
         (prepared.validation, losses.validation),
     ):
         if len(clips) < _LEAST_CLIPS or not epochs:
             continue
-        scores = score_clips(epochs)
-        for i, utterance in enumerate(clips):
-            if np.isfinite(scores.score[i]) and utterance.id not in prepared.corpus.accepted:
-                values = (float(scores.score[i]), float(scores.loss[i]), float(scores.usual[i]))
-                found.append((values[0], utterance, _describe(utterance, names[0], *values)))
-    found.sort(key=lambda item: -item[0])
+        scores, misfits = score_clips(epochs), misfit(clips)
+        excess = np.maximum(0.0, np.abs(misfits) - _USUAL_MISFIT)
+        total = np.nan_to_num(scores.score + _MISFIT_WEIGHT * excess, nan=-np.inf)
+        total[[utterance.id in prepared.corpus.accepted for utterance in clips]] = -np.inf
+        for i in np.argsort(-total, kind="stable")[:n_most]:
+            if np.isfinite(total[i]):
+                figures = (total[i], scores.loss[i], scores.usual[i], misfits[i])
+                found.append((clips[i], _describe(clips[i], names[0], *map(float, figures))))
+    found.sort(key=lambda item: -item[1].score)
     n_all = len(prepared.train) + len(prepared.validation)
     found = found[: min(n_most, int(MOST_SHARE * n_all))]
-    return [(u, replace(clip, rank=rank)) for rank, (_, u, clip) in enumerate(found, start=1)]
+    return [(u, replace(clip, rank=rank)) for rank, (u, clip) in enumerate(found, start=1)]
 
 
 def add_hypotheses(
@@ -124,14 +140,14 @@ def add_hypotheses(
                 cer=row.cer,
                 reference=row.reference,
                 hypothesis=row.hypothesis,
-                why=_explain(clip, row.cer, len(row.reference), len(row.hypothesis)),
+                why=_explain(clip, row),
             )
         done.append(clip)
     return done
 
 
 def _describe(
-    utterance: Utterance, only_source: str, score: float, loss: float, usual: float
+    utterance: Utterance, only_source: str, score: float, loss: float, usual: float, off: float
 ) -> SuspiciousClip:
     prefix = f"{utterance.source}:" if utterance.source else ""
     clip = SuspiciousClip(
@@ -148,18 +164,24 @@ def _describe(
         reference=utterance.reference or "",
         hypothesis=None,
     )
-    return replace(clip, why=_explain(clip, None, 0, 0))
+    parts = []
+    if (ratio := loss / max(usual, 1e-9)) >= _WORTH_TELLING:
+        parts.append(f"costs {ratio:.1f} times what clips like it do")
+    if abs(off) > _ODD_MISFIT:
+        parts.append(f"the text is {'short' if off > 0 else 'long'} for its audio")
+    return replace(clip, why="; ".join(parts))
 
 
-def _explain(clip: SuspiciousClip, cer: float | None, n_reference: int, n_heard: int) -> str:
-    """What stands out, in words."""
-    parts = [f"costs {clip.loss / max(clip.usual_loss, 1e-9):.1f} times what clips like it do"]
-    if cer is not None:
+def _explain(clip: SuspiciousClip, row: UtteranceRow) -> str:
+    """What stands out, in words, once the clip was decoded."""
+    parts = [clip.why] if clip.why else []
+    n_reference, n_heard = len(row.reference), len(row.hypothesis)
+    if row.cer >= _TELLING_CER:
         if n_heard > _MUCH * n_reference:
             parts.append("the model hears more than the text says")
         elif n_heard * _MUCH < n_reference:
             parts.append("the model hears less than the text says")
-        elif cer >= _SURE_CER:
+        else:
             parts.append("the model hears something else")
     return "; ".join(parts)
 
@@ -174,26 +196,36 @@ def _score_epoch(figures: Figures) -> tuple[Array, Array, Array]:
     summed, counts, updates = figures[:, drawn]
     loss = summed / counts
     log_loss = np.log(np.maximum(loss, 1e-6))
-    n_like = max(_LEAST_LIKE, int(_LIKE_SHARE * len(drawn)))
-    usual = _running_median(log_loss, updates / counts, n_like)
-    usual += _running_median(log_loss - usual, counts, n_like)
+    when, length = _standard(updates / counts), _standard(np.log(counts))
+    usual = _fit(log_loss, [when, when**2, when**3, length, length**2])
     excess = log_loss - usual
-    spread = _MAD_TO_DEVIATION * _running_median(np.abs(excess), counts, n_like)
-    result[:, drawn] = excess / np.maximum(spread, 1e-3), loss, np.exp(usual)
+    spread = _fit(np.abs(excess), [length])  # short texts vary more
+    spread = np.maximum(spread, 0.5 * np.median(np.abs(excess)) + 1e-6)
+    score = excess / (_MAD_TO_DEVIATION * spread)
+    result[:, drawn] = score, loss, np.exp(usual)
     return result[0], result[1], result[2]
 
 
-def _running_median(values: Array, keys: Array, n: int) -> Array:
-    """Of each value the median of the `n` values whose keys come next to its own.
+def _standard(values: Array) -> Array:
+    """The values with mean 0 and standard deviation 1; zeros where they are all alike."""
+    centered: Array = values - values.mean()
+    return centered / max(float(values.std()), 1e-9)
 
-    Of many values it is computed at some places in their order, and between them interpolated.
+
+def _fit(values: Array, features: Sequence[Array]) -> Array:
+    """What a linear model makes of the values, not moved by the few that stand out.
+
+    Huber's M-estimate (P. Huber, Annals of Mathematical Statistics, 1964) by reweighted least
+    squares.
     """
-    order = np.argsort(keys, kind="stable")
-    n, n_values = min(n, len(values)), len(values)
-    ordered = values[order]
-    places = np.unique(np.linspace(0, n_values - 1, min(_MOST_MEDIANS, n_values)).astype(int))
-    begins = np.clip(places - n // 2, 0, n_values - n)
-    medians = [float(np.median(ordered[begin : begin + n])) for begin in begins]
-    result = np.empty_like(values)
-    result[order] = np.interp(np.arange(n_values), places, medians)
-    return result
+    matrix = np.stack([np.ones_like(values), *features], axis=1)
+    weights = np.ones_like(values)
+    fitted = values
+    for _ in range(_N_REWEIGHTED):
+        root = np.sqrt(weights)
+        found = np.linalg.lstsq(matrix * root[:, None], values * root, rcond=None)[0]
+        fitted = matrix @ found
+        off = np.abs(values - fitted)
+        limit = _HUBER * max(_MAD_TO_DEVIATION * float(np.median(off)), 1e-9)
+        weights = np.minimum(1.0, limit / np.maximum(off, 1e-12))
+    return fitted
