@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ruach_core.cli.language import parse_options
-from ruach_core.cli.pages import check_page_path
 from ruach_core.errors import UserError
 from ruach_core.files import write_text
 
@@ -75,17 +74,15 @@ def data_check(
     """
     from ruach_core.plugins import Plugins
 
-    if page is not None:
-        check_page_path(page)
+    if page is not None and not page.absolute().parent.is_dir():
+        raise UserError(f"{page}: its folder doesn't exist")
     plugins = Plugins.load(code)
     tokenizer, note = _find_tokenizer(model, plugins)
     report = _audit(source, plugins, parse_options(settings), tokenizer)
     if note:
         report = replace(report, notes=(*report.notes, note))
     if page is not None:
-        from ruach_core.data.audit.page import render_audit
-
-        write_text(page, render_audit(report))
+        _write_page(page, report)
     if as_json:
         click.echo(json.dumps(_to_dict(report), ensure_ascii=False, indent=2))
     else:
@@ -141,6 +138,12 @@ def _count_rows(source: Path, plugins: Plugins) -> int:
     loader = plugins.find_dataset_loader(source)
     rows = (row for split in loader.splits(source) for row in loader.read(source, split))
     return sum(1 for _ in islice(rows, _MAX_COUNTED))
+
+
+def _write_page(page: Path, report: AuditReport) -> None:
+    from ruach_core.data.audit.page import render_audit
+
+    write_text(page, render_audit(report))
 
 
 def _lines(report: AuditReport) -> Iterator[str]:

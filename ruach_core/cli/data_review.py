@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ruach_core.cli.pages import check_page_path
 from ruach_core.errors import UserError
 from ruach_core.files import write_text
 
@@ -59,7 +58,6 @@ def data_review(
     from ruach_core.data.review.suspicious import SUSPICIOUS, read_suspicious
     from ruach_core.plugins import Plugins
 
-    check_page_path(page)
     table = model / SUSPICIOUS if model.is_dir() else model
     if not table.is_file():
         raise UserError(

@@ -133,7 +133,6 @@ def _read_file(name: str) -> Iterator[str]:
 def _write_page(
     page: Path, review: TextReview, plugins: Plugins, source: str, options: dict[str, str]
 ) -> None:
-    """Write the page, with what a reader should know of pack and text."""
     from ruach_core.text.diff import show_text
     from ruach_core.text.diff_html import ReviewHeading, render_review
 

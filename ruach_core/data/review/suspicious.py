@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from ruach_core.data.review.decisions import guard, unguard
 from ruach_core.data.table import BadRow, read_table
-from ruach_core.errors import DataError, UserError
-from ruach_core.files import write_aside
+from ruach_core.errors import DataError
+from ruach_core.files import write_text
 
 SUSPICIOUS = "suspicious.csv"
 
@@ -59,19 +60,12 @@ def write_suspicious(clips: Sequence[SuspiciousClip], path: Path) -> None:
     Raises:
         UserError: it can't be written.
     """
-
-    def write(aside: Path) -> None:
-        # File names may hold bytes that aren't UTF-8; they are shown escaped.
-        with aside.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(_NAMES)
-            for clip in clips:
-                writer.writerow([_cell(name, value) for name, value in asdict(clip).items()])
-
-    try:
-        write_aside(path, write)
-    except OSError as error:
-        raise UserError(f"{path}: can't be written: {error.strerror or error}") from error
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(_NAMES)
+    for clip in clips:
+        writer.writerow([_cell(name, value) for name, value in asdict(clip).items()])
+    write_text(path, out.getvalue())
 
 
 def read_suspicious(path: Path) -> list[SuspiciousClip]:
