@@ -53,7 +53,8 @@ def test_a_line_of_figures_every_five_updates_and_every_epoch(whole_run):
 
 def test_output_shows_the_first_batch_as_it_is_taught(whole_run):
     out = whole_run.finished.out
-    assert "<|startoftranscript|><|en|><|transcribe|><|notimestamps|> B" in out
+    # The tiny tokenizer has no token of a space and a letter, so the text begins without a space.
+    assert "<|startoftranscript|><|en|><|transcribe|><|notimestamps|>B" in out
     assert ".<|endoftext|>" in out
     assert "borrowed" in out
     assert "generation length 32" in out
