@@ -62,12 +62,20 @@ def test_odd_lists(model) -> None:
     assert rescorer.choose([[*nothing, *candidates(("x y z", -99.0))]]) == [1]
 
 
+def test_the_text_with_the_fewest_errors_to_be_expected_is_chosen() -> None:
+    """The first is the likeliest by itself; the others agree on most of their words."""
+    texts = [("kwesi yula", -1.0), ("moro adi", -1.3), ("moro ada", -1.4), ("mora adi", -1.5)]
+    assert Rescorer(0.0, 0.0, 0.0, 4).choose([candidates(*texts)]) == [1]
+    sure = [("kwesi yula", -1.0), *((text, score - 9) for text, score in texts[1:])]
+    assert Rescorer(0.0, 0.0, 0.0, 4).choose([candidates(*sure)]) == [0]
+
+
 def test_description_has_only_what_counts(model) -> None:
     both = Rescorer(0.4, 0.3, -1.0, 9, model)
     assert both.describe() == "rescored (CTC 0.4, language model 0.3, -1 a word)"
     assert Rescorer(0.4, 0.0, 0.0, 9).describe() == "rescored (CTC 0.4)"
     assert Rescorer(0.0, 0.0, 0.5, 9, model).describe() == "rescored (+0.5 a word)"
-    assert Rescorer(0.0, 0.0, 0.0, 9, model).describe() == "rescored (log-probability)"
+    assert Rescorer(0.0, 0.0, 0.0, 9, model).describe() == "rescored (least expected errors)"
 
 
 def test_tuning_finds_what_the_language_model_gives(model) -> None:
