@@ -31,7 +31,7 @@ from ruach_core.data.prepare import prepare
 from ruach_core.data.prepared import AUDIO, TABLE
 from ruach_core.data.subtitle_files import SUBTITLE_SUFFIXES
 from ruach_core.data.waveforms import to_wav
-from ruach_core.errors import RuachError, UserError
+from ruach_core.errors import DataError, RuachError, UserError
 from ruach_core.transcription.reading import find_audio_files, iter_audio
 
 if TYPE_CHECKING:
@@ -164,6 +164,7 @@ def segment_recordings(
     name: str,
     speaker: str = "",
     show: Callable[[RecordingJob], OnProgress | None] = lambda _job: None,
+    complain: Callable[[RuachError], None] = lambda _error: None,
 ) -> SegmentingReport:
     """Align all recordings, and write their segments; the folder appears whole or not at all.
 
@@ -177,14 +178,15 @@ def segment_recordings(
         name: what the source is called in `dataset.json`.
         speaker: who speaks wherever the text doesn't say.
         show: gives what to call with the seconds done of a recording.
+        complain: called with what is wrong with one of several recordings, as soon as it is known.
 
     Raises:
         UserError: the output can't be written.
-        DataError: no recording could be aligned; says why not the first.
+        DataError: the recording, or each of several, can't be aligned.
     """
     check_output(output)
     recordings: list[AlignedRecording] = []
-    failures: list[RuachError] = []
+    failures: list[str] = []
     with _workspace(output) as work:
         source, made = work / "source" / name, work / "made"
         tables = _Tables(source, made, speaker)
@@ -193,19 +195,21 @@ def segment_recordings(
             try:
                 recording = aligner.align(job, copy, show(job))
             except RuachError as error:
-                failures.append(error)
+                if len(jobs) == 1:
+                    raise
+                complain(error)
+                failures.append(str(error))
                 copy.unlink(missing_ok=True)
                 continue
             tables.add(recording, copy)
             recordings.append(recording)
         if not recordings:
-            raise failures[0]
+            raise DataError(
+                f"none of the {len(jobs)} recordings can be aligned; nothing is written"
+            )
         n_clips, hours, n_rejected = tables.finish(plugins, aligner.normalizer)
         made.rename(output)
-    return SegmentingReport(
-        output, tuple(recordings), tuple(str(error) for error in failures), n_clips, hours,
-        n_rejected,
-    )  # fmt: skip
+    return SegmentingReport(output, tuple(recordings), tuple(failures), n_clips, hours, n_rejected)
 
 
 @contextmanager

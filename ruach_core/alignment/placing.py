@@ -20,6 +20,8 @@ _COVERED = 0.3
 it is in the text, or it isn't."""
 _HEARD = 0.25
 """Share of its letters that must have been heard just so for a word to have been heard at all."""
+_DIGIT = 5
+"""Letters that a digit stands for: a model may write 8 where the text has eight."""
 _MIN_SHIFT_WORDS = 20
 
 Ints = npt.NDArray[np.int64]
@@ -155,10 +157,13 @@ def _count_free(
     is_own = piece_of[word_of[matching.of_hypothesis[paired]]] == own_piece[paired]
     paired = paired[is_own]
     left, right = np.searchsorted(paired, starts[:-1]), np.searchsorted(paired, starts[1:])
-    n_free = np.diff(starts).repeat(2).reshape(-1, 2)
+    heard = "".join(piece.key for piece in pieces)
+    sizes = _starts([_DIGIT if char.isdigit() else 1 for char in heard])
+    n_free = np.diff(sizes[starts]).repeat(2).reshape(-1, 2)
     has_own = np.flatnonzero(right > left)
-    n_free[has_own, 0] = paired[left[has_own]] - starts[has_own]
-    n_free[has_own, 1] = starts[has_own + 1] - 1 - paired[right[has_own] - 1]
+    first, behind_last = paired[left[has_own]], paired[right[has_own] - 1] + 1
+    n_free[has_own, 0] = sizes[first] - sizes[starts[has_own]]
+    n_free[has_own, 1] = sizes[starts[has_own + 1]] - sizes[behind_last]
     return n_free
 
 

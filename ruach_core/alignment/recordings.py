@@ -26,7 +26,9 @@ from ruach_core.transcription.transcribe import (
 from ruach_core.types import SAMPLING_RATE, TextNormalizer
 
 MIN_MATCHED_SHARE = 0.05
-"""Of two unrelated texts in one language a share of 0.02 and less of the letters is matched."""
+_CHANCE = 15
+"""Of two unrelated texts in one language a share of 0.02 and less of the letters is matched; where
+little was heard, up to so many letters."""
 MIN_PAUSE_S = 0.3
 """Between two segments; shorter than for subtitles, as a clip is better for having one sentence."""
 JOIN_BELOW_S = 1.0
@@ -145,7 +147,8 @@ def align_recording(
             f"{path}: no speech is heard in its {heard.duration_s:.0f} s; check the recording"
         )
     placing = place_words(pieces, known.words)
-    if placing.matched_share < MIN_MATCHED_SHARE:
+    n_heard = sum(len(piece.key) for piece in pieces)
+    if placing.matched_share * n_heard < MIN_MATCHED_SHARE * n_heard + _CHANCE:
         raise _no_match(path, known, pieces, placing.matched_share)
     segments = build_segments(
         pieces, known.words, placing, normalizer,
@@ -173,8 +176,8 @@ def list_pieces(heard: Transcription, normalizer: TextNormalizer) -> list[Piece]
 def _no_match(path: Path, known: KnownText, pieces: Sequence[Piece], share: float) -> DataError:
     longest = max((piece.hypothesis for piece in pieces), key=len)
     return DataError(
-        f"{path}: nothing matches: {share:.0%} of what is heard is in {known.path}, and by chance "
-        f"it would be as much; is it the text of this recording? Heard: {excerpt(longest)}; text: "
+        f"{path}: nothing matches: {share:.0%} of the letters heard are in {known.path}, as of any "
+        f"text by chance; is it the text of this recording? Heard: {excerpt(longest)}; text: "
         f"{excerpt(join_words(known.words[:20]))}. If both are right, the model doesn't know the "
         "language well enough: train one on a few hours first, and give it with --model"
     )

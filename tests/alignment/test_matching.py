@@ -56,13 +56,13 @@ def check(found: matching.Matching, hypothesis: str, text: str) -> None:
 
 
 @given(st.text("abc", max_size=30), st.text("abc", max_size=30))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_any_two_texts_are_matched_in_order(hypothesis: str, text: str) -> None:
     check(match_texts(hypothesis, text), hypothesis, text)
 
 
 @given(st.integers(0, 10_000), st.floats(0.01, 0.8), st.integers(5, 120))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_dividing_first_keeps_all_in_order(seed: int, rate: float, n_words: int) -> None:
     text = make_text(n_words, seed)
     hypothesis = mishear(text, rate, seed)
@@ -91,7 +91,7 @@ def best_score(hypothesis: str, text: str) -> int:
 
 
 @given(st.text("abcd", max_size=14), st.text("abcd", max_size=14))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_a_table_holds_the_best_score(hypothesis: str, text: str) -> None:
     codes = [np.array([ord(c) for c in s], dtype=np.int32) for s in (hypothesis, text)]
     assert matching._fill(*codes)[-1, -1] == best_score(hypothesis, text)

@@ -54,7 +54,7 @@ def test_each_piece_gets_its_words() -> None:
 
 
 @given(st.integers(0, 5_000), st.floats(0.0, 0.6), st.integers(1, 25), st.booleans())
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_no_word_is_lost_or_doubled_and_order_is_kept(
     seed: int, rate: float, n_sentences: int, has_times: bool
 ) -> None:
@@ -115,6 +115,20 @@ def test_a_sentence_that_was_not_understood_gets_what_lies_between() -> None:
     segments = build_segments(pieces, words, placing, NORMALIZER, max_segment_s=1, max_score=0.5)
     assert segments[4].transcription == " ".join(sentences[4])
     assert segments[4].reason.startswith("score above")
+
+
+def test_a_number_in_digits_leaves_room_for_its_word() -> None:
+    sentences = [say(8, n) for n in range(6)]
+    sentences[2][-1] = "eight"
+    words = known(list(itertools.chain(*sentences)))
+    pieces = hear(sentences)
+    heard = "".join(sentences[2][:-1]) + "8"
+    pieces[2] = Piece(pieces[2].start_s, pieces[2].end_s, heard, heard)
+    placing = place_words(pieces, words)
+    assert placing.is_unsure[2, 1]
+    segments = build_segments(pieces, words, placing, NORMALIZER, max_segment_s=5)
+    assert segments[2].transcription.endswith(" eight")
+    assert segments[2].reason == "first or last words unsure"
 
 
 def test_a_word_cut_in_two_joins_its_pieces() -> None:
