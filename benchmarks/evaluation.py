@@ -101,7 +101,7 @@ class OurEvaluation:
         plan = Plan(
             config=config, train=clips.utterances,
             collator=Collator(clips.utterances, ids, tokens, n_mels=model.config.num_mel_bins),
-            learning_rate=0.0, batch_size=1, micro_batch_s=30.0,
+            learning_rate=1e-5, batch_size=1, micro_batch_s=30.0,
             precision=choose_precision(config.training.precision)[0],
             checkpoint_dir=folder, identity={},
             evaluate=self._measurer.epoch_figures,
