@@ -74,8 +74,8 @@ class TrainingConfig(_Section):
     )
     dropout: float = Field(0.0, ge=0, lt=1, description="in every layer, beside the model's own 0")
     ctc_weight: float = Field(
-        0.5, ge=0, description="of a CTC loss of the letters at the encoder, beside the decoder's; "
-        "its head helps to choose among a beam's hypotheses; 0 leaves it out",
+        0.0, ge=0, description="of a CTC loss of the letters at the encoder, beside the decoder's, "
+        "as 0.5; its head helps to choose among a beam's hypotheses; 0 leaves it out",
     )  # fmt: skip
     encoder_rate: float = Field(
         1.0, gt=0, description="the encoder's learning rate, as a multiple of the decoder's"

@@ -119,6 +119,7 @@ DEFAULTS = {
     "training.batch_size": 4,
     "training.log_steps": 1,
     "training.label_smoothing": 0.0,
+    "training.ctc_weight": 0.5,
     "augment.speed": 0.0,
     "augment.silence_share": 0.0,
     "window.policy": "trim",

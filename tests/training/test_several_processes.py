@@ -54,17 +54,22 @@ def two(new_ruach):
     return ruach
 
 
+HEAD = ("--training.ctc_weight", "0.5")
+"""Shards have no CTC head."""
+
+
 @pytest.fixture(scope="module")
-def without_head(new_ruach):
-    """The same without a CTC head, which shards have none of."""
+def with_head(new_ruach):
     ruach = new_ruach()
-    return ruach, ruach.run(*SHORT, "--training.ctc_weight", "0")
+    return ruach, ruach.run(*SHORT, *HEAD)
 
 
-@pytest.mark.parametrize(("sharding", "one"), [("none", "one_process"), ("fsdp", "without_head")])
-def test_two_processes_learn_what_one_learns(two, sharding, one, request):
+@pytest.mark.parametrize(
+    ("sharding", "one", "more"), [("none", "with_head", HEAD), ("fsdp", "one_process", ())]
+)
+def test_two_processes_learn_what_one_learns(two, sharding, one, more, request):
     alone, whole = request.getfixturevalue(one)
-    run = two.run(*SHORT, *TWO, "--training.sharding", sharding)
+    run = two.run(*SHORT, *TWO, *more, "--training.sharding", sharding)
     assert_equal(run, whole)
     assert two.written() == {"whisper-qaa-sample", "whisper-qaa-sample-ct2"}
     mine, other = (weights(r.models / "whisper-qaa-sample") for r in (two, alone))

@@ -25,12 +25,12 @@ def test_first_line_names_the_sample(whole_run):
 def test_folders_are_complete_and_nothing_else_is_left(whole_run):
     assert whole_run.ruach.written() == {"whisper-qaa-sample", "whisper-qaa-sample-ct2"}
     assert {p.name for p in whole_run.model.iterdir()} == {
-        "README.md", "config.json", "ctc_head.npz", "generation_config.json", "hypotheses.csv",
+        "README.md", "config.json", "generation_config.json", "hypotheses.csv",
         "model.safetensors", "preprocessor_config.json", "run.json", "set_aside.csv",
         "suspicious.csv", "tokenizer.json", "tokenizer_config.json",
     }  # fmt: skip
     assert {p.name for p in whole_run.export.iterdir()} == {
-        "README.md", "config.json", "ctc_head.npz", "model.bin", "preprocessor_config.json",
+        "README.md", "config.json", "model.bin", "preprocessor_config.json",
         "run.json", "tokenizer.json", "vocabulary.json",
     }  # fmt: skip
     for folder in (whole_run.model, whole_run.export):
