@@ -100,7 +100,7 @@ class TrainingConfig(_Section):
     text_units: Literal["pieces", "letters"] = Field(
         "pieces",
         description="pieces, as Whisper writes the languages that it knows; letters, each by "
-        "itself, for a new language and clips under 10 s: texts take about twice the tokens",
+        "itself, for a new language and clips under 10 s: texts take more tokens",
     )
     language_init: Literal["keep", "detect"] = Field(
         "keep",

@@ -50,7 +50,7 @@ def find_chain(heard: Ints, known: Ints, length: int) -> list[Run]:
         starts, partners, lengths = _merge(left, np.where(counts > most, 0, counts), order, length)
         if len(starts) <= _MAX_RUNS:
             break
-    return _chain(starts, partners, lengths)
+    return _Chaining(starts, partners, lengths).best()
 
 
 def _hash(codes: Ints, length: int) -> npt.NDArray[np.uint64]:
@@ -85,73 +85,66 @@ def _merge(
     return heard[in_order], known[in_order], lengths[in_order]
 
 
-def _chain(heard: Places, known: Places, lengths: Places) -> list[Run]:
-    n = len(heard)
-    scores = np.zeros(n, dtype=np.int64)
-    before = np.full(n, -1, dtype=np.int64)
-    cuts = np.zeros(n, dtype=np.int64)
-    far = _Far(known + lengths)
-    by_end = np.argsort(heard + lengths, kind="stable")
-    n_far = 0
-    for r in range(n):
-        while n_far < r and heard[by_end[n_far]] + lengths[by_end[n_far]] <= heard[r]:
-            far.add(int(by_end[n_far]), scores)
-            n_far += 1
-        # Alone, or behind whatever is best so far and ends early enough, by a jump on both sides.
-        start = min(int(heard[r]), JUMP // 2) + min(int(known[r]), JUMP // 2)
-        scores[r] = MATCH * lengths[r] - start
-        score, q = far.best(int(known[r]))
-        if q >= 0 and score - 2 * JUMP + MATCH * lengths[r] > scores[r]:
-            scores[r], before[r] = score - 2 * JUMP + MATCH * lengths[r], q
-        _join_near(r, heard, known, lengths, scores, before, cuts)
-    return _read_back(heard, known, lengths, scores, before, cuts)
+class _Chaining:
+    """The best chain that ends in each run: its score, the run before, the cut off its start."""
 
+    def __init__(self, heard: Places, known: Places, lengths: Places) -> None:
+        self._heard, self._known, self._lengths = heard, known, lengths
+        self._scores = np.zeros(len(heard), dtype=np.int64)
+        self._before = np.full(len(heard), -1, dtype=np.int64)
+        self._cuts = np.zeros(len(heard), dtype=np.int64)
 
-def _join_near(
-    r: int,
-    heard: Places,
-    known: Places,
-    lengths: Places,
-    scores: Places,
-    before: Places,
-    cuts: Places,
-) -> None:
-    """Join run `r` to the best of those just before it; what overlaps is cut off its start."""
-    near = slice(max(0, r - _LOOK_BACK), r)
-    gap_heard = heard[r] - heard[near] - lengths[near]
-    gap_known = known[r] - known[near] - lengths[near]
-    cut = np.maximum(0, -np.minimum(gap_heard, gap_known))
-    gap_heard, gap_known = gap_heard + cut, gap_known + cut
-    shorter, longer = np.minimum(gap_heard, gap_known), np.maximum(gap_heard, gap_known)
-    # What lies between is as likely right as wrong; the difference in length is surely wrong.
-    price = np.minimum(2 * (longer - shorter), JUMP) + np.minimum(shorter // 8, JUMP)
-    joined = scores[near] - price + MATCH * (lengths[r] - cut)
-    is_behind = (cut < lengths[r]) & (known[near] < known[r]) & (heard[near] < heard[r])
-    joined = np.where(is_behind, joined, np.iinfo(np.int64).min)
-    if len(joined) and joined.max() > scores[r]:
-        best = int(np.argmax(joined))
-        scores[r] = joined[best]
-        before[r] = near.start + best
-        cuts[r] = cut[best]
+    def best(self) -> list[Run]:
+        """The runs of the best chain, in order."""
+        heard, known, lengths, scores = self._heard, self._known, self._lengths, self._scores
+        far = _Far(known + lengths)
+        by_end = np.argsort(heard + lengths, kind="stable")
+        n_far = 0
+        for r in range(len(heard)):
+            while n_far < r and heard[by_end[n_far]] + lengths[by_end[n_far]] <= heard[r]:
+                far.add(int(by_end[n_far]), scores)
+                n_far += 1
+            # Alone, or behind whatever is best so far and ends early enough, by a jump on both
+            # sides.
+            start = min(int(heard[r]), JUMP // 2) + min(int(known[r]), JUMP // 2)
+            scores[r] = MATCH * lengths[r] - start
+            score, q = far.best(int(known[r]))
+            if q >= 0 and score - 2 * JUMP + MATCH * lengths[r] > scores[r]:
+                scores[r], self._before[r] = score - 2 * JUMP + MATCH * lengths[r], q
+            self._join_near(r)
+        return self._read_back()
 
+    def _join_near(self, r: int) -> None:
+        """Join run `r` to the best of those just before it; what overlaps is cut off its start."""
+        heard, known, lengths, scores = self._heard, self._known, self._lengths, self._scores
+        near = slice(max(0, r - _LOOK_BACK), r)
+        gap_heard = heard[r] - heard[near] - lengths[near]
+        gap_known = known[r] - known[near] - lengths[near]
+        cut = np.maximum(0, -np.minimum(gap_heard, gap_known))
+        gap_heard, gap_known = gap_heard + cut, gap_known + cut
+        shorter, longer = np.minimum(gap_heard, gap_known), np.maximum(gap_heard, gap_known)
+        # What lies between is as likely right as wrong; the difference in length is surely wrong.
+        price = np.minimum(2 * (longer - shorter), JUMP) + np.minimum(shorter // 8, JUMP)
+        joined = scores[near] - price + MATCH * (lengths[r] - cut)
+        is_behind = (cut < lengths[r]) & (known[near] < known[r]) & (heard[near] < heard[r])
+        joined = np.where(is_behind, joined, np.iinfo(np.int64).min)
+        if len(joined) and joined.max() > scores[r]:
+            best = int(np.argmax(joined))
+            scores[r] = joined[best]
+            self._before[r] = near.start + best
+            self._cuts[r] = cut[best]
 
-def _read_back(
-    heard: Places,
-    known: Places,
-    lengths: Places,
-    scores: Places,
-    before: Places,
-    cuts: Places,
-) -> list[Run]:
-    if not len(scores) or scores.max() <= 0:
-        return []
-    runs: list[Run] = []
-    r = int(np.argmax(scores))
-    while r >= 0:
-        cut = int(cuts[r]) if before[r] >= 0 else 0
-        runs.append(Run(int(heard[r]) + cut, int(known[r]) + cut, int(lengths[r]) - cut))
-        r = int(before[r])
-    return runs[::-1]
+    def _read_back(self) -> list[Run]:
+        if not len(self._scores) or self._scores.max() <= 0:
+            return []
+        runs: list[Run] = []
+        r = int(np.argmax(self._scores))
+        while r >= 0:
+            cut = int(self._cuts[r]) if self._before[r] >= 0 else 0
+            start = int(self._heard[r]) + cut, int(self._known[r]) + cut
+            runs.append(Run(*start, int(self._lengths[r]) - cut))
+            r = int(self._before[r])
+        return runs[::-1]
 
 
 class _Far:

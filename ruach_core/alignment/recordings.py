@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import wave
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +10,7 @@ from ruach_core.alignment.known import KnownText, join_words, matching_key
 from ruach_core.alignment.placing import place_words
 from ruach_core.alignment.segments import AlignedSegment, build_segments
 from ruach_core.alignment.settling import Piece, runs
-from ruach_core.data.waveforms import to_pcm16
+from ruach_core.data.waveforms import write_wav
 from ruach_core.errors import DataError
 from ruach_core.evaluation.ct2_decode import Ct2Recognizer
 from ruach_core.evaluation.export_info import Window
@@ -102,15 +100,8 @@ def copy_recording(pieces: Iterable[FloatArray], path: Path) -> float:
         AudioError: the recording can't be read.
         OSError: the file can't be written.
     """
-    n_samples = 0
-    with closing(wave.open(str(path), "wb")) as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(SAMPLING_RATE)
-        for piece in pieces:
-            file.writeframesraw(to_pcm16(piece).tobytes())
-            n_samples += len(piece)
-    return n_samples / SAMPLING_RATE
+    with path.open("wb") as file:
+        return write_wav(file, pieces) / SAMPLING_RATE
 
 
 def align_recording(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -193,10 +194,7 @@ def _minutes(segments: list[Any]) -> str:
 
 def _count_reasons(recording: AlignedRecording) -> list[tuple[str, int]]:
     """How often each reason for review, most first; numbers of single segments don't tell apart."""
-    counts: dict[str, int] = {}
-    for segment in recording.doubtful:
-        counts[segment.reason] = counts.get(segment.reason, 0) + 1
-    return sorted(counts.items(), key=lambda item: -item[1])
+    return Counter(segment.reason for segment in recording.doubtful).most_common()
 
 
 def _to_dict(report: SegmentingReport) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ruach_core.cli.beam_options import beam_options
 from ruach_core.cli.language import choose_token, describe_token, parse_options
 from ruach_core.errors import DataError, UserError
 
@@ -76,17 +77,7 @@ class _Request:
 @click.option(
     "--max-new-tokens", type=click.IntRange(1, 444), help="Most tokens in the text of a clip."
 )
-@click.option(
-    "--beam-size",
-    type=click.IntRange(1, 50),
-    help="Hypotheses kept at each step; 1 is greedy, quicker and less accurate. By default 5, or "
-    "what the export's language model was tuned for.",
-)
-@click.option(
-    "--no-rescoring",
-    is_flag=True,
-    help="Take the beam's own choice, though the export brings a CTC head or a language model.",
-)
+@beam_options
 @click.option(
     "--batch-s",
     type=click.FloatRange(min=1),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ruach_core.cli.beam_options import beam_options
 from ruach_core.cli.language import find_token
 from ruach_core.errors import RuachError, UserError
 
@@ -58,17 +59,7 @@ class _Request:
 )
 @click.option("--output-dir", type=_PATH, help="Write files there; otherwise to standard output.")
 @click.option("--no-vad", is_flag=True, help="Decode everything, not only what sounds like speech.")
-@click.option(
-    "--beam-size",
-    type=click.IntRange(1, 50),
-    help="Hypotheses kept at each step; 1 is greedy, quicker and less accurate. By default 5, or "
-    "what the export's language model was tuned for.",
-)
-@click.option(
-    "--no-rescoring",
-    is_flag=True,
-    help="Take the beam's own choice, though the export brings a CTC head or a language model.",
-)
+@beam_options
 @click.option("--compute-type", default="default", help="CTranslate2's: int8, float16, float32 ...")
 @click.option(
     "--window",

@@ -12,11 +12,11 @@ import json
 import os
 import platform
 import wave
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -149,12 +149,21 @@ def to_pcm16(waveform: FloatArray) -> np.ndarray:
 def to_wav(waveform: FloatArray) -> bytes:
     """A waveform (shape (n_samples,), 16 kHz) as a wav file's content: mono, 16 bits."""
     buffer = BytesIO()
-    with wave.open(buffer, "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(SAMPLING_RATE)
-        file.writeframes(to_pcm16(waveform).tobytes())
+    write_wav(buffer, [waveform])
     return buffer.getvalue()
+
+
+def write_wav(file: BinaryIO, pieces: Iterable[FloatArray]) -> int:
+    """Consecutive waveforms as one wav file: mono, 16 kHz, 16 bits; returns its samples."""
+    n_samples = 0
+    with wave.open(file, "wb") as writer:
+        writer.setnchannels(1)
+        writer.setsampwidth(2)
+        writer.setframerate(SAMPLING_RATE)
+        for piece in pieces:
+            writer.writeframesraw(to_pcm16(piece).tobytes())
+            n_samples += len(piece)
+    return n_samples
 
 
 def _decode(utterance: Utterance) -> np.ndarray:

@@ -85,7 +85,9 @@ class Ct2Recognizer:
         self._margin_s = info.window_margin_s if window_margin_s is None else window_margin_s
         self.beam_size = beam_size
         self._rescorer = rescorer if self.beam_size > 1 else None
-        self._head = read_ctc_head(model_dir)
+        # A list of candidates has the head's word; a rescorer needs it only where it counts.
+        needs_head = self.beam_size > 1 and (rescorer is None or rescorer.ctc_weight > 0)
+        self._head = read_ctc_head(model_dir) if needs_head else None
         self._model = _load_model(model_dir, compute_type, threads=threads, device=device)
 
     @property

@@ -12,7 +12,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,16 +20,14 @@ import numpy as np
 import numpy.typing as npt
 
 from ruach_core.errors import UserError
+from ruach_core.evaluation.ngram import IntArray, RealArray
+from ruach_core.features import FloatArray
 
 CTC_HEAD = "ctc_head.npz"
 """Beside an export's model.bin, and in a model's folder."""
 
 BLANK = 0
 _FORMAT = "ruach-ctc 1"
-
-FloatArray = npt.NDArray[np.float32]
-RealArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +68,7 @@ class CtcHead:
 
     def labels(self, text: str) -> list[int]:
         """The text's labels; letters that the head doesn't know are left out."""
-        places = {letter: place for place, letter in enumerate(self.letters, start=1)}
-        return [places[letter] for letter in text if letter in places]
+        return label_texts(self.letters, [text])[0]
 
     def to_bytes(self) -> bytes:
         """The file that stands beside an export, in half precision; `read_ctc_head` reads it."""
@@ -117,6 +114,12 @@ class CtcHead:
         )
         if not is_whole:
             raise ValueError("its arrays don't fit each other")
+
+
+def label_texts(letters: str, texts: Iterable[str]) -> list[list[int]]:
+    """The labels of each text; letters that aren't among `letters` are left out."""
+    labels = {letter: label for label, letter in enumerate(letters, start=BLANK + 1)}
+    return [[labels[letter] for letter in text if letter in labels] for text in texts]
 
 
 def read_ctc_head(model_dir: Path) -> CtcHead | None:

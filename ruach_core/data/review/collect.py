@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 from ruach_core.data.review.decisions import (
     Decision,
-    read_decisions,
-    review_path,
+    find_decisions,
     text_digest,
 )
 from ruach_core.data.review.page import ReviewClip
@@ -57,8 +56,9 @@ def collect_clips(
     earlier: dict[tuple[str, str], Decision] = {}
     found: dict[tuple[str, str], Utterance] = {}
     for name, source in sources:
-        for decision in _decisions(source.path, name):
-            earlier.setdefault((decision.source, decision.id), decision)
+        for decision in find_decisions(source.path):
+            named = replace(decision, source=decision.source or name)
+            earlier.setdefault((named.source, named.id), named)
         wanted = {clip.id for clip in ranking if clip.source == name}
         found |= {(name, u.id): u for u in _find(source.path, wanted, plugins)}
     shown = [clip for clip in ranking if (clip.source, clip.id) in found]
@@ -75,13 +75,6 @@ def collect_clips(
         clips.append(ReviewClip(clip, utterance, known if holds else None))
     missing = tuple(clip for clip in ranking if (clip.source, clip.id) not in found)
     return Collected(tuple(clips), tuple(earlier.values()), missing)
-
-
-def _decisions(source: Path, name: str) -> list[Decision]:
-    path = review_path(source)
-    if path is None or not path.is_file():
-        return []
-    return [replace(d, source=d.source or name) for d in read_decisions(path)]
 
 
 def _find(source: Path, wanted: set[str], plugins: Plugins) -> list[Utterance]:

@@ -89,6 +89,16 @@ def read_decisions(path: Path) -> list[Decision]:
     return list(found.values())
 
 
+def find_decisions(source: Path) -> list[Decision]:
+    """The decisions that lie with a source; none where there is no file.
+
+    Raises:
+        DataError: the file can't be read.
+    """
+    path = review_path(source)
+    return read_decisions(path) if path is not None and path.is_file() else []
+
+
 @dataclass(slots=True)
 class Review:
     """The decisions about one source, and what came of them while its rows were read.
@@ -123,10 +133,7 @@ class Review:
         Raises:
             DataError: the file can't be read.
         """
-        path = review_path(source)
-        if path is None or not path.is_file():
-            return cls(name)
-        rows = read_decisions(path)
+        rows = find_decisions(source)
         mine = {row.id: row for row in rows if row.source in ("", name)}
         return cls(name, mine, {row.source for row in rows} - {"", name})
 
