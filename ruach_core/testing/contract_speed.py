@@ -15,6 +15,8 @@ from ruach_core.types import Purpose, TextNormalizer
 _SHORT, _LONG = 500, 4_000
 _MAX_RATIO = 20.0
 _ATTEMPTS = 6
+_SHORT_LAPS = 3
+"""One lap slowed by a busy machine would have a long line look linear beside it."""
 _END = "\N{RUNIC LETTER FEHU FEOH FE F}"
 _FLOOR_S = 0.0005
 """Less than this can't be told from the clock's own noise."""
@@ -32,9 +34,10 @@ def find_slowness(normalizer: TextNormalizer, unit: str) -> str | None:
     short_line, long_line = _repeat(unit, _SHORT), _repeat(unit, _LONG)
     short = long = float("inf")
     for _ in range(_ATTEMPTS):
-        short = min(short, _measure(normalizer, short_line))
-        if short > _HOPELESS_S:
-            return f"{_SHORT} characters of {unit!r} over and over take {short:.1f} s"
+        for _ in range(_SHORT_LAPS):
+            short = min(short, _measure(normalizer, short_line))
+            if short > _HOPELESS_S:
+                return f"{_SHORT} characters of {unit!r} over and over take {short:.1f} s"
         long = min(long, _measure(normalizer, long_line))
         if long <= _MAX_RATIO * max(short, _FLOOR_S):
             return None
