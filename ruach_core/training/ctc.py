@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ruach_core.config import TrainingConfig
-from ruach_core.evaluation.ctc import BLANK, CTC_HEAD, CtcHead
+from ruach_core.evaluation.ctc import BLANK, CTC_HEAD, CtcHead, label_texts
 from ruach_core.export.folder import save_model
 from ruach_core.types import Utterance
 
@@ -60,6 +60,11 @@ def has_head(model: Any) -> bool:
     return hasattr(model, _NAME)
 
 
+def head_parameters(model: Any) -> list[Any]:
+    """What of the model is its head."""
+    return list(getattr(model, _NAME).parameters())
+
+
 def save_with_head(model: Any, base_dir: Path, folder: Path) -> None:
     """`save_model`, with the head in its own file beside the weights where the model has one."""
     head = model._modules.pop(_NAME, None)
@@ -88,8 +93,7 @@ def losses(model: Any, states: torch.Tensor, texts: Sequence[str]) -> torch.Tens
     import torch
 
     head = getattr(model, _NAME)
-    places = {letter: place for place, letter in enumerate(head.letters, start=1)}
-    rows = [[places[letter] for letter in text if letter in places] for text in texts]
+    rows = label_texts(head.letters, texts)
     hidden = head.convolution(states.float().transpose(1, 2)).relu().transpose(1, 2)
     log_probs = head.output(hidden).log_softmax(-1)
     found: torch.Tensor = torch.nn.functional.ctc_loss(

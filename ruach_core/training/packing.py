@@ -48,6 +48,10 @@ class TrainingWindow:
         ends = (steps(duration_s),) if is_timed else ()
         return cls((index,), (0,), ends)
 
+    def text(self, utterances: Sequence[Utterance]) -> str:
+        """What is said in the window; `utterances` are all training clips."""
+        return " ".join(utterances[i].reference or "" for i in self.indices)
+
 
 def steps(duration_s: float) -> int:
     """Whole timestamp steps that hold a duration, at most a window's."""

@@ -19,10 +19,16 @@ from ruach_core.plugins import Plugins
 from ruach_core.training.adapters import check_extras, choose_trained, merge_adapters
 from ruach_core.training.averaging import candidate_lines, choose_weights
 from ruach_core.training.batching import MicroBatch
-from ruach_core.training.checkpoint import Progress, check_identity, load_weights
+from ruach_core.training.checkpoint import (
+    Progress,
+    check_identity,
+    find_checkpoint,
+    load_weights,
+)
 from ruach_core.training.collate import Collator, Tensors
 from ruach_core.training.console import Console
-from ruach_core.training.ctc import add_head
+from ruach_core.training.ctc import add_head, has_head
+from ruach_core.training.ctc_warm_up import warm_up_head
 from ruach_core.training.device import choose_precision, default_micro_batch_s, require_train_extra
 from ruach_core.training.drawing import expected_size
 from ruach_core.training.encoder_cache import (
@@ -135,6 +141,8 @@ def _lead(
     add_head(model, prepared.train, config.training, seed=config.seed)
     with explained():
         plan = _plan(config, prepared, outputs, identity, measurer, zero_shot)
+        if has_head(model) and not (resume and find_checkpoint(outputs.checkpoints)):
+            console.line(warm_up_head(model, plan, console))
         if ranks.count > 1:
             console.line(f"{ranks.count} processes, each with its share of an update's clips")
         ranks.tell(Start.of(plan, base, prepared))

@@ -22,7 +22,6 @@ from ruach_core.training.ctc import has_head
 from ruach_core.training.ctc import losses as ctc_losses
 from ruach_core.training.memory import PassDidNotFitError
 from ruach_core.training.optimizer import build_optimizer, set_dropout, set_learning_rate
-from ruach_core.training.packing import TrainingWindow
 from ruach_core.training.randomness import generator
 from ruach_core.training.ranks import Ranks
 from ruach_core.training.sharding import gather_weights, sharded, whole
@@ -196,7 +195,7 @@ class Updater:
             self._depth.choose(one.part.windows, self._train, seed=self._seed, epoch=epoch)
         try:
             with self._exchanging(is_last=is_last):
-                texts = [self._text(window) for window in one.part.windows]
+                texts = [window.text(self._train) for window in one.part.windows]
                 minimised, shown = self.losses(self._prepared, one.tensors, texts)
                 # The exchange takes the mean over processes, where their sum is meant.
                 self._accelerator.backward(minimised * (self._ranks.count / n_tokens))
@@ -205,10 +204,6 @@ class Updater:
                 raise PassDidNotFitError(one.part) from None
             raise
         return shown.detach().cpu()
-
-    def _text(self, window: TrainingWindow) -> str:
-        """What is said in a window."""
-        return " ".join(self._train[i].reference or "" for i in window.indices)
 
     def _exchanging(self, *, is_last: bool) -> AbstractContextManager[Any]:
         """Have the processes add up their gradients in the last pass of an update only."""

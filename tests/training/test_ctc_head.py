@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,9 @@ pytest.importorskip("accelerate")
 
 from ruach_core.evaluation.ctc import CTC_HEAD, read_ctc_head, score_labels
 from ruach_core.training.checkpoint import load_weights
-from ruach_core.training.ctc import HEAD_RATE, has_head, losses, save_with_head
+from ruach_core.training.console import Console
+from ruach_core.training.ctc import HEAD_RATE, has_head, head_parameters, losses, save_with_head
+from ruach_core.training.ctc_warm_up import warm_up_head
 from ruach_core.training.packing import TrainingWindow
 
 
@@ -21,7 +25,7 @@ def test_the_loss_of_letters_goes_into_what_is_minimised_only(setting):
         loop = setting.loop(**{"training.ctc_weight": weight})
         (batch,) = loop._plan.batches(0)
         (passed,) = [loop.updater.read(m, 0) for m in batch.micro_batches]
-        texts = [loop.updater._text(window) for window in passed.part.windows]
+        texts = [window.text(loop._plan.train) for window in passed.part.windows]
         assert all(texts)
         with torch.inference_mode():
             figures[weight] = loop.updater.losses(loop.updater.model, passed.tensors, texts)
@@ -61,7 +65,7 @@ def test_training_makes_the_texts_likelier_to_the_head(setting):
     def loss() -> float:
         (batch,) = loop._plan.batches(0)
         (passed,) = [loop.updater.read(m, 0) for m in batch.micro_batches]
-        texts = [loop.updater._text(window) for window in passed.part.windows]
+        texts = [window.text(loop._plan.train) for window in passed.part.windows]
         with torch.inference_mode():
             states = model.get_encoder()(passed.tensors.log_mel()).last_hidden_state
             return float(losses(model, states, texts).sum())
@@ -71,12 +75,36 @@ def test_training_makes_the_texts_likelier_to_the_head(setting):
     assert loss() < 0.7 * before
 
 
+def test_the_head_is_fitted_to_the_encoder_as_it_is(setting):
+    loop = setting.loop(**{"training.dropout": 0.3})
+    model = loop.updater.model
+    model.train()
+    before = {name: p.detach().clone() for name, p in model.named_parameters()}
+    line = warm_up_head(model, loop._plan, Console(is_quiet=True))
+    last, first = (float(number) for number in re.findall(r"\d+\.\d+", line))
+    assert last < 0.5 * first
+    for name, parameter in model.named_parameters():
+        assert np.array_equal(parameter.detach(), before[name]) != ("ctc_head." in name), name
+        assert parameter.grad is None, name
+    assert model.training
+    assert model.get_encoder().training
+
+
+def test_the_same_seed_fits_the_same_head(setting):
+    heads = []
+    for _ in range(2):
+        loop = setting.loop()
+        warm_up_head(loop.updater.model, loop._plan, Console(is_quiet=True))
+        heads.append(head_parameters(loop.updater.model))
+    for one, other in zip(*heads, strict=True):
+        assert np.array_equal(one.detach(), other.detach())
+
+
 def test_a_window_of_several_clips_is_their_texts_and_one_of_silence_none(setting):
-    loop = setting.loop()
     both = TrainingWindow((0, 1), (0, 100), (90, 190))
-    first, second = (u.reference for u in loop._plan.train[:2])
-    assert loop.updater._text(both) == f"{first} {second}"
-    assert loop.updater._text(TrainingWindow((), (), (), silence=3)) == ""
+    first, second = (u.reference for u in setting.utterances[:2])
+    assert both.text(setting.utterances) == f"{first} {second}"
+    assert TrainingWindow((), (), (), silence=3).text(setting.utterances) == ""
 
 
 def test_whisper_is_saved_without_it_and_its_file_says_the_same(setting, tmp_path, tiny_whisper):
