@@ -1,13 +1,15 @@
 """What each switch of training is worth: the same data and seeds, one thing changed at a time.
 
-Each variant is a whole `ruach train` for each seed; its export decodes the test split, trimmed and
-in 30 s windows, with a beam of 5. Runs that are there already aren't repeated, so a long table can
-be made in several sittings. The paired test takes all seeds' clips together against the first
-variant's (two-sided, clips resampled). Writes `table.json`, prints the table, and draws
-`chart.svg`: WER over minutes of training.
+Each variant is a whole `ruach train` for each seed; its export decodes the test split: trimmed and
+in 30 s windows with a beam of 5, and trimmed with its own rescoring, as `ruach evaluate` does,
+where it has any. Runs that are there already aren't repeated, so a long table can be made in
+several sittings. The paired test takes all seeds' clips together against the first variant's
+(two-sided, clips resampled). Writes `table.json`, prints the table, and draws `chart.svg`: WER
+over minutes of training.
 
     python benchmarks/ablation.py windows --output ablation [--seeds 1,2,3] [--updates 270]
     python benchmarks/ablation.py regularisation --output ablation
+    python benchmarks/ablation.py new-language --output ablation --seeds 1,2,3
     python benchmarks/ablation.py windows --quick --json     (two updates: shows that it runs)
 """
 
@@ -25,9 +27,10 @@ from common.clips import Clips, find_source, read_clips
 from common.scatter import Point, scatter_svg
 
 from ruach_core.evaluation.ct2_decode import Ct2Recognizer
-from ruach_core.evaluation.export_info import ExportInfo
+from ruach_core.evaluation.export_info import ExportInfo, Window
 from ruach_core.evaluation.metrics import compare_systems, pool_counts
 from ruach_core.evaluation.report import count_strict_edits
+from ruach_core.evaluation.rescoring import choose_beam_size, read_rescorer
 
 Settings = dict[str, str]
 SETS: dict[str, dict[str, Settings]] = {
@@ -48,9 +51,17 @@ SETS: dict[str, dict[str, Settings]] = {
         "no averaging": {"training.average": "0"},
         "twice the epochs": {"training.epochs": "16", "training.patience": "16"},
     },
+    "new-language": {
+        "pieces": {},
+        "letters": {"training.text_units": "letters"},
+        "pieces and CTC": {"training.ctc_weight": "0.5"},
+        "letters and CTC": {"training.text_units": "letters", "training.ctc_weight": "0.5"},
+    },
 }
 BEAM_SIZE = 5
-WINDOWS = ("trim", "full")
+WINDOWS: tuple[Window, ...] = ("trim", "full")
+RESCORED = "rescored"
+DECODINGS = (*WINDOWS, RESCORED)
 
 
 def run(name: str, settings: Settings, seed: int, arguments: argparse.Namespace) -> dict[str, Any]:
@@ -91,15 +102,25 @@ def clips_of(arguments: argparse.Namespace) -> Clips:
 
 
 def decode(export: Path, clips: Clips) -> dict[str, Any]:
-    """The test split's texts in both windows, and the seconds that they took."""
+    """The test split's texts by each decoding, and the seconds that they took."""
     language = ExportInfo.read(export).whisper_language or clips.source.lang
-    recognizer = Ct2Recognizer(export, language=language, beam_size=BEAM_SIZE)
     found: dict[str, Any] = {}
-    for window in WINDOWS:
+
+    def add(name: str, recognizer: Ct2Recognizer, window: Window) -> None:
         began = time.perf_counter()
         hypotheses = recognizer.decode_utterances(clips.utterances, window=window)
-        found[f"{window}_seconds"] = time.perf_counter() - began
-        found[window] = [hypothesis.text for hypothesis in hypotheses]
+        found[f"{name}_seconds"] = time.perf_counter() - began
+        found[name] = [hypothesis.text for hypothesis in hypotheses]
+
+    plain = Ct2Recognizer(export, language=language, beam_size=BEAM_SIZE)
+    for window in WINDOWS:
+        add(window, plain, window)
+    if rescorer := read_rescorer(export):
+        beam_size = choose_beam_size(None, rescorer)
+        own = Ct2Recognizer(export, language=language, beam_size=beam_size, rescorer=rescorer)
+        add(RESCORED, own, "trim")
+    else:
+        found[RESCORED] = found["trim"]
     return found
 
 
@@ -110,27 +131,27 @@ def table(results: dict[str, list[dict[str, Any]]], clips: Clips) -> list[dict[s
     for name, runs in results.items():
         row: dict[str, Any] = {"variant": name, "seeds": len(runs)}
         row["minutes"] = sum(r["minutes"] for r in runs) / len(runs)
-        for window in WINDOWS:
-            edits = edits_of(runs, window, clips)
-            row[f"{window}_wer"] = pool_counts(edits).rate
-            row[f"{window}_cer"] = pool_counts(edits_of(runs, window, clips, "character")).rate
+        for decoding in DECODINGS:
+            edits = edits_of(runs, decoding, clips)
+            row[f"{decoding}_wer"] = pool_counts(edits).rate
+            row[f"{decoding}_cer"] = pool_counts(edits_of(runs, decoding, clips, "character")).rate
             n = min(len(runs), len(results[first]))
-            against = edits_of(results[first][:n], window, clips)
+            against = edits_of(results[first][:n], decoding, clips)
             if name != first:
-                comparison = compare_systems(edits_of(runs[:n], window, clips), against)
-                row[f"{window}_verdict"] = comparison.verdict(name, first)
+                comparison = compare_systems(edits_of(runs[:n], decoding, clips), against)
+                row[f"{decoding}_verdict"] = comparison.verdict(name, first)
         rows.append(row)
     return rows
 
 
 def edits_of(
-    runs: list[dict[str, Any]], window: str, clips: Clips, unit: Any = "word"
+    runs: list[dict[str, Any]], decoding: str, clips: Clips, unit: Any = "word"
 ) -> list[Any]:
     return [
         edits
         for r in runs
         for edits in count_strict_edits(
-            clips.utterances, r[window], normalizer=clips.normalizer, unit=unit
+            clips.utterances, r[decoding], normalizer=clips.normalizer, unit=unit
         )
     ]
 
@@ -139,15 +160,17 @@ def show(rows: list[dict[str, Any]], clips: Clips) -> None:
     print(f"{clips.describe()}; beam {BEAM_SIZE}; strict, %")
     print(
         f"{'variant':<22}{'seeds':>6}{'minutes':>9}{'WER':>7}{'CER':>7}{'30 s WER':>10}{'CER':>7}"
+        f"{'rescored':>10}{'CER':>7}"
     )
     for row in rows:
-        rates = [100 * row[f"{w}_{unit}"] for w in WINDOWS for unit in ("wer", "cer")]
+        rates = [100 * row[f"{d}_{unit}"] for d in DECODINGS for unit in ("wer", "cer")]
         print(
             f"{row['variant']:<22}{row['seeds']:>6}{row['minutes']:>9.1f}"
             f"{rates[0]:>7.1f}{rates[1]:>7.1f}{rates[2]:>10.1f}{rates[3]:>7.1f}"
+            f"{rates[4]:>10.1f}{rates[5]:>7.1f}"
         )
     for row in rows[1:]:
-        verdicts = f"trimmed: {row['trim_verdict']}; 30 s: {row['full_verdict']}"
+        verdicts = "; ".join(f"{decoding}: {row[f'{decoding}_verdict']}" for decoding in DECODINGS)
         print(f"{row['variant']} against {rows[0]['variant']}: {verdicts}")
 
 
