@@ -2,10 +2,12 @@
 
 Each variant is a whole `ruach train` for each seed; its export decodes the test split: trimmed and
 in 30 s windows with a beam of 5, and trimmed with its own rescoring, as `ruach evaluate` does,
-where it has any. Runs that are there already aren't repeated, so a long table can be made in
-several sittings. The paired test takes all seeds' clips together against the first variant's
-(two-sided, clips resampled). Writes `table.json`, prints the table, and draws `chart.svg`: WER
-over minutes of training.
+where it has any. The paired test takes a clip's errors of all seeds together against the first
+variant's (two-sided, clips resampled). Prints the table, and draws `chart.svg`: WER over minutes
+of training.
+
+Each run's counts are kept in the folder `--results`, and a run whose counts are there isn't
+repeated, so a long table can be made in several sittings and checked without training anything.
 
     python benchmarks/ablation.py windows --output ablation [--seeds 1,2,3] [--updates 270]
     python benchmarks/ablation.py regularisation --output ablation
@@ -20,6 +22,7 @@ import json
 import subprocess
 import sys
 import time
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +31,7 @@ from common.scatter import Point, scatter_svg
 
 from ruach_core.evaluation.ct2_decode import Ct2Recognizer
 from ruach_core.evaluation.export_info import ExportInfo, Window
-from ruach_core.evaluation.metrics import compare_systems, pool_counts
+from ruach_core.evaluation.metrics import EditCounts, Unit, compare_systems, pool_counts
 from ruach_core.evaluation.report import count_strict_edits
 from ruach_core.evaluation.rescoring import choose_beam_size, read_rescorer
 
@@ -62,12 +65,13 @@ BEAM_SIZE = 5
 WINDOWS: tuple[Window, ...] = ("trim", "full")
 RESCORED = "rescored"
 DECODINGS = (*WINDOWS, RESCORED)
+UNITS: tuple[Unit, ...] = ("word", "character")
 
 
 def run(name: str, settings: Settings, seed: int, arguments: argparse.Namespace) -> dict[str, Any]:
     """The result of one variant and seed: from its file, or by training."""
-    folder = arguments.output / f"{name.replace(' ', '-')}-{seed}"
-    result = folder / "result.json"
+    run_name = f"{name.replace(' ', '-')}-{seed}"
+    result = arguments.results / f"{run_name}.json"
     if result.is_file():
         return dict(json.loads(result.read_text(encoding="utf-8")))
     source = find_source(arguments.data, arguments.lang)
@@ -77,6 +81,7 @@ def run(name: str, settings: Settings, seed: int, arguments: argparse.Namespace)
     }  # fmt: skip
     if arguments.updates:
         flags |= {"training.max_steps": str(arguments.updates)}
+    folder = arguments.output / run_name
     model = folder / "model"
     command = [
         sys.executable, "-m", "ruach_core", "train", "--lang", source.lang, "--data", source.path,
@@ -89,10 +94,12 @@ def run(name: str, settings: Settings, seed: int, arguments: argparse.Namespace)
         subprocess.run([str(word) for word in command], check=True, stdout=log, stderr=log)
     record = json.loads((model / "run.json").read_text(encoding="utf-8"))
     content = {
+        "settings": settings,
         "minutes": record["training_seconds"] / 60,
         "weights": record["weights"],
         **decode(Path(f"{model}-ct2"), clips_of(arguments)),
     }
+    arguments.results.mkdir(parents=True, exist_ok=True)
     result.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
     return content
 
@@ -102,29 +109,32 @@ def clips_of(arguments: argparse.Namespace) -> Clips:
 
 
 def decode(export: Path, clips: Clips) -> dict[str, Any]:
-    """The test split's texts by each decoding, and the seconds that they took."""
+    """The test split's errors by each decoding, clip by clip, and the seconds that they took."""
     language = ExportInfo.read(export).whisper_language or clips.source.lang
     found: dict[str, Any] = {}
 
     def add(name: str, recognizer: Ct2Recognizer, window: Window) -> None:
         began = time.perf_counter()
         hypotheses = recognizer.decode_utterances(clips.utterances, window=window)
-        found[f"{name}_seconds"] = time.perf_counter() - began
-        found[name] = [hypothesis.text for hypothesis in hypotheses]
+        found[name] = {"seconds": round(time.perf_counter() - began, 1)}
+        for unit in UNITS:
+            counts = count_strict_edits(
+                clips.utterances, hypotheses, normalizer=clips.normalizer, unit=unit
+            )
+            found[name][unit] = [astuple(clip) for clip in counts]
 
     plain = Ct2Recognizer(export, language=language, beam_size=BEAM_SIZE)
     for window in WINDOWS:
         add(window, plain, window)
+    found[RESCORED] = found["trim"]
     if rescorer := read_rescorer(export):
         beam_size = choose_beam_size(None, rescorer)
         own = Ct2Recognizer(export, language=language, beam_size=beam_size, rescorer=rescorer)
         add(RESCORED, own, "trim")
-    else:
-        found[RESCORED] = found["trim"]
     return found
 
 
-def table(results: dict[str, list[dict[str, Any]]], clips: Clips) -> list[dict[str, Any]]:
+def table(results: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
     """A row for each variant: rates over all seeds, and the test against the first variant."""
     first = next(iter(results))
     rows = []
@@ -132,32 +142,24 @@ def table(results: dict[str, list[dict[str, Any]]], clips: Clips) -> list[dict[s
         row: dict[str, Any] = {"variant": name, "seeds": len(runs)}
         row["minutes"] = sum(r["minutes"] for r in runs) / len(runs)
         for decoding in DECODINGS:
-            edits = edits_of(runs, decoding, clips)
-            row[f"{decoding}_wer"] = pool_counts(edits).rate
-            row[f"{decoding}_cer"] = pool_counts(edits_of(runs, decoding, clips, "character")).rate
-            n = min(len(runs), len(results[first]))
-            against = edits_of(results[first][:n], decoding, clips)
+            words = edits_of(runs, decoding, "word")
+            row[f"{decoding}_wer"] = pool_counts(words).rate
+            row[f"{decoding}_cer"] = pool_counts(edits_of(runs, decoding, "character")).rate
             if name != first:
-                comparison = compare_systems(edits_of(runs[:n], decoding, clips), against)
+                comparison = compare_systems(words, edits_of(results[first], decoding, "word"))
                 row[f"{decoding}_verdict"] = comparison.verdict(name, first)
         rows.append(row)
     return rows
 
 
-def edits_of(
-    runs: list[dict[str, Any]], decoding: str, clips: Clips, unit: Any = "word"
-) -> list[Any]:
-    return [
-        edits
-        for r in runs
-        for edits in count_strict_edits(
-            clips.utterances, r[decoding], normalizer=clips.normalizer, unit=unit
-        )
-    ]
+def edits_of(runs: list[dict[str, Any]], decoding: str, unit: Unit) -> list[EditCounts]:
+    """Each clip's errors, those of all runs together: they are of one clip, so not independent."""
+    by_run = [[EditCounts(*counts) for counts in r[decoding][unit]] for r in runs]
+    return [pool_counts(clip) for clip in zip(*by_run, strict=True)]
 
 
-def show(rows: list[dict[str, Any]], clips: Clips) -> None:
-    print(f"{clips.describe()}; beam {BEAM_SIZE}; strict, %")
+def show(rows: list[dict[str, Any]], n_clips: int) -> None:
+    print(f"{n_clips} test clips; beam {BEAM_SIZE}; strict, %")
     print(
         f"{'variant':<22}{'seeds':>6}{'minutes':>9}{'WER':>7}{'CER':>7}{'30 s WER':>10}{'CER':>7}"
         f"{'rescored':>10}{'CER':>7}"
@@ -177,7 +179,8 @@ def show(rows: list[dict[str, Any]], clips: Clips) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("set", choices=list(SETS))
-    parser.add_argument("--output", type=Path, default=Path("ablation"))
+    parser.add_argument("--output", type=Path, default=Path("ablation"), help="of the models")
+    parser.add_argument("--results", type=Path, help="of the counts; OUTPUT/results by default")
     parser.add_argument("--data", type=Path)
     parser.add_argument("--lang")
     parser.add_argument("--model", default="whisper-base")
@@ -191,6 +194,7 @@ def main() -> None:
     if arguments.quick:
         arguments.updates, arguments.clips, arguments.seeds = 2, 8, "1"
         arguments.output = arguments.output / "quick"
+    arguments.results = arguments.results or arguments.output / "results"
     variants = SETS[arguments.set]
     if arguments.only:
         variants = {name: variants[name] for name in arguments.only.split(",")}
@@ -199,16 +203,15 @@ def main() -> None:
     for seed in seeds:  # seed by seed, so that every variant has one before any has two
         for name, settings in variants.items():
             results[name].append(run(name, settings, seed, arguments))
-    clips = clips_of(arguments)
-    rows = table(results, clips)
-    (arguments.output / "table.json").write_text(json.dumps(rows, indent=1), encoding="utf-8")
+    rows = table(results)
+    n_clips = len(next(iter(results.values()))[0]["trim"]["word"])
     points = [Point(row["variant"], row["minutes"], 100 * row["full_wer"]) for row in rows]
     chart = scatter_svg(points, x_title="minutes of training", y_title="WER at 30 s, %")
-    (arguments.output / "chart.svg").write_text(chart, encoding="utf-8")
+    (arguments.results / "chart.svg").write_text(chart, encoding="utf-8")
     if arguments.json:
-        print(json.dumps({"n_clips": len(clips.utterances), "rows": rows}))
+        print(json.dumps({"n_clips": n_clips, "rows": rows}))
     else:
-        show(rows, clips)
+        show(rows, n_clips)
 
 
 if __name__ == "__main__":

@@ -160,7 +160,7 @@ def test_ablation_trains_each_variant_and_draws_them(tiny_whisper: Path, tmp_pat
     rows = json.loads(done.stdout)["rows"]
     assert [row["variant"] for row in rows] == ["trim", "pack"]
     assert rows[1]["full_verdict"]
-    assert "<circle" in (tmp_path / "quick" / "chart.svg").read_text(encoding="utf-8")
+    assert "<circle" in (tmp_path / "quick" / "results" / "chart.svg").read_text(encoding="utf-8")
     again = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     assert json.loads(again.stdout)["rows"] == rows
     assert "seed" not in again.stderr  # nothing was trained again
