@@ -76,8 +76,6 @@ def train(folder: Path, lang: str, arguments: argparse.Namespace) -> Path:
         "--evaluation.zero_shot_clips", 0, "--export.parity_clips", 1,
         "--export.parity_threshold", 10,
     ]  # fmt: skip
-    if arguments.quick:
-        command += ["--training.max_steps", 2]
     done = subprocess.run(
         [str(word) for word in command], stdout=sys.stderr, stderr=subprocess.PIPE, text=True,
         check=False,
