@@ -1,13 +1,13 @@
-"""What training and decoding cost as clips get longer and more: 1, 2 and 4 times.
+"""What training and decoding cost as clips get longer and more: once, twice and so on.
 
 Ruach alone, each size in a process of its own, in turn: decoding the clips through CTranslate2
 (loading and conversion, which don't grow with the data, aside), then an epoch of training on them.
-The longer clips are joined from one, two and four of the corpus. What grows linearly has 2.0 a
+The longer clips are joined from one, two and more of the corpus. What grows linearly has 2.0 a
 doubling, and memory that stays flat has 1.0; longer clips take more memory, for longer windows, up
 to the bound on seconds of window in one pass.
 
     python benchmarks/scaling.py [--policy trim|mix|pack|full] [--model whisper-base] [--data DIR]
-        [--lang mdw] [--device auto] [--clips N] [--rounds N] [--quick] [--json]
+        [--lang mdw] [--device auto] [--clips N] [--doublings 2] [--rounds N] [--quick] [--json]
 """
 
 from __future__ import annotations
@@ -30,7 +30,15 @@ from common.models import (
     window_notes,
 )
 from common.recording import join_clips
-from common.report import Comparison, build_parser, choose, machine, machine_line, run
+from common.report import (
+    Comparison,
+    build_parser,
+    choose,
+    machine,
+    machine_line,
+    positive,
+    run,
+)
 from common.work import Work, run_variant
 
 from ruach_core.evaluation.export_info import ExportInfo
@@ -38,7 +46,6 @@ from ruach_core.models.special_tokens import WhisperTokenizer
 from ruach_core.text.token_budget import token_budget
 from ruach_core.types import Utterance
 
-TIMES = (1, 2, 4)
 SIZE, LENGTH = "data size", "clip length"
 POLICIES = ("trim", "mix", "pack", "full")
 
@@ -63,7 +70,8 @@ def compare(arguments: argparse.Namespace) -> Comparison:
     device = choose_device(arguments.device)
     n_clips = choose(arguments.clips, arguments, quick=16, usual=64)
     rounds = choose(arguments.rounds, arguments, quick=1, usual=3)
-    largest = max(TIMES) * n_clips
+    steps = tuple(2**n for n in range(arguments.doublings + 1))
+    largest = max(steps) * n_clips
     clips = read_clips(find_source(arguments.data, arguments.lang), largest, split="train")
     model_dir = find_model(arguments.model, clips.plugins)
     with tempfile.TemporaryDirectory() as temporary:
@@ -75,17 +83,19 @@ def compare(arguments: argparse.Namespace) -> Comparison:
             epochs=2 if device == "cuda" else 1, policy=arguments.policy,
             export_dir=folder / "export", margin_s=ExportInfo.read(model_dir).window_margin_s,
         )  # fmt: skip
-        points = _measure(_sets(clips.utterances, n_clips, folder), work, rounds)
+        points = _measure(_sets(clips.utterances, n_clips, steps, folder), work, rounds)
     return _describe(points, clips.source.note, work, rounds, window_notes(model_dir))
 
 
-def _sets(utterances: Sequence[Utterance], n: int, folder: Path) -> dict[Key, list[Utterance]]:
-    """N clips; 2 N and 4 N of the same lengths; and N of two and of four clips each."""
+def _sets(
+    utterances: Sequence[Utterance], n: int, steps: Sequence[int], folder: Path
+) -> dict[Key, list[Utterance]]:
+    """N clips; 2 N, 4 N ... of the same lengths; and N of two, of four ... clips each."""
     once = _join(utterances, n, 1, folder)
     sets = {(SIZE, 1): once}
-    for times in TIMES[1:]:
+    for times in steps[1:]:
         sets[SIZE, times] = [replace(u, id=f"{i}-{u.id}") for i in range(times) for u in once]
-    for times in TIMES[1:]:
+    for times in steps[1:]:
         sets[LENGTH, times] = _join(utterances, n, times, folder)
     return sets
 
@@ -100,16 +110,18 @@ def _measure(
     sets: Mapping[Key, list[Utterance]], work: Work, rounds: int
 ) -> dict[str, list[Point]]:
     """Each size in turn, as often as there are rounds."""
-    found: dict[Key, list[dict[str, Any]]] = {key: [] for key in sets}
+    results: dict[Key, list[dict[str, Any]]] = {key: [] for key in sets}
     for _ in range(rounds):
         for (kind, times), utterances in sets.items():
             own = replace(work, utterances=tuple(utterances))
             own = replace(own, max_new_tokens=_generation_length(own))
             result = run_variant("decode-and-train", own, title=f"{kind} x {times}")
-            found[kind, times].append(result)
-    points = {key: _point(key[1], sets[key], runs) for key, runs in found.items()}
-    first = points[SIZE, 1]
-    return {kind: [first, *(points[kind, times] for times in TIMES[1:])] for kind in (SIZE, LENGTH)}
+            results[kind, times].append(result)
+    points = {key: _point(key[1], sets[key], runs) for key, runs in results.items()}
+    found: dict[str, list[Point]] = {SIZE: [], LENGTH: [points[SIZE, 1]]}
+    for (kind, _), point in points.items():
+        found[kind].append(point)
+    return found
 
 
 def _point(times: int, utterances: Sequence[Utterance], runs: Sequence[dict[str, Any]]) -> Point:
@@ -152,7 +164,7 @@ def _describe(
     }
     first, *_, last = points[SIZE]
     figures = {
-        # Clips a second with four times the data over those with once.
+        # Clips a second with the most data over those with the least.
         "ratio": (last.n_clips / last.train_s) / (first.n_clips / first.train_s),
         "growth_per_doubling": growth,
         "points": {kind: [vars(point) for point in found] for kind, found in points.items()},
@@ -190,6 +202,7 @@ def _describe(
 def main() -> None:
     parser = build_parser(__doc__)
     parser.add_argument("--policy", choices=POLICIES, help="Ruach's windows; its default if unset")
+    parser.add_argument("--doublings", type=positive, default=2, help="of size and of length")
     run(parser, compare)
 
 

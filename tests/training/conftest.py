@@ -3,10 +3,11 @@ from __future__ import annotations
 import ast
 import json
 import signal
+import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -259,20 +260,21 @@ class Ruach:
         prefix: Sequence[str] = (),
         launcher: Sequence[str] = (sys.executable,),
         program: Sequence[str] = ("-m", "ruach_core"),
+        environment: Mapping[str, str] | None = None,
     ) -> Run:
         """Start a run; in an interpreter of its own where something must start that."""
-        environment = site_environment(
+        variables = site_environment(
             self.site, HF_HUB_OFFLINE="1", OMP_NUM_THREADS="1", PYTHONUNBUFFERED="1",
-            RUACH_TEST_NETWORK_LOG=str(self._network_log),
+            RUACH_TEST_NETWORK_LOG=str(self._network_log), **(environment or {}),
         )  # fmt: skip
         model = [] if "--model" in flags else ["--model", str(self._model)]
         arguments = [*program, "train", "--lang", lang, *model, *flags]
-        stderr = self.folder / "stderr.txt"
+        stderr = self.folder / f"stderr-{variables.get('RANK', '')}.txt"
         if not prefix and launcher == (sys.executable,):
-            return Run(self._forked(arguments, self.folder, environment, stderr), stderr)
+            return Run(self._forked(arguments, self.folder, variables, stderr), stderr)
         with stderr.open("w", encoding="utf-8") as err:
             process = subprocess.Popen(
-                [*prefix, *launcher, *arguments], cwd=self.folder, env=environment,
+                [*prefix, *launcher, *arguments], cwd=self.folder, env=variables,
                 text=True, encoding="utf-8", stdout=subprocess.PIPE, stderr=err,
             )  # fmt: skip
         return Run(process, stderr)
@@ -283,6 +285,18 @@ class Ruach:
         finished = self.start(*flags, lang=lang, prefix=prefix).finish()
         self.check_network()
         return finished
+
+    def run_ranks(self, n: int, *flags: str) -> list[Finished]:
+        """One run in several processes, as a launcher would have started them."""
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        shared = {"WORLD_SIZE": str(n), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+        runs = [
+            self.start(*flags, environment={**shared, "RANK": str(rank), "LOCAL_RANK": str(rank)})
+            for rank in range(n)
+        ]
+        return [run.finish() for run in runs]
 
     def run_on_small_disk(self, n_megabytes: int, *flags: str) -> Finished:
         """A run whose `models` is a file system of so many megabytes; its leftovers are printed."""

@@ -69,15 +69,16 @@ def with_head(new_ruach):
 )
 def test_two_processes_learn_what_one_learns(two, sharding, one, more, request):
     alone, whole = request.getfixturevalue(one)
-    run = two.run(*SHORT, *TWO, *more, "--training.sharding", sharding)
+    run, other = two.run_ranks(2, *SHORT, *more, "--training.sharding", sharding)
     assert_equal(run, whole)
+    assert (other.status, other.out) == (0, "")
     assert two.written() == {"whisper-qaa-sample", "whisper-qaa-sample-ct2"}
-    mine, other = (weights(r.models / "whisper-qaa-sample") for r in (two, alone))
-    assert mine.keys() == other.keys()
-    for name, value in other.items():
+    mine, theirs = (weights(r.models / "whisper-qaa-sample") for r in (two, alone))
+    assert mine.keys() == theirs.keys()
+    for name, value in theirs.items():
         np.testing.assert_allclose(mine[name], value, atol=2e-4, err_msg=name)
     assert run.out.count("Try it: ") == 1
-    assert run.err == ""
+    assert run.err == other.err == ""
 
 
 def test_torchrun_and_fewer_clips_than_processes(one_process, two):
