@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from ruach_core.training.batching import Batch, MicroBatch
 from ruach_core.training.ctc import HEAD_RATE, head_parameters, losses
+from ruach_core.training.encoder_cache import encode
+from ruach_core.training.optimizer import ADAM
 
 if TYPE_CHECKING:
     import torch
@@ -40,7 +42,7 @@ def warm_up_head(model: Any, plan: Plan, console: Console) -> str:
 
     model.to(PartialState().device)
     parameters = head_parameters(model)
-    optimizer = torch.optim.AdamW(parameters, lr=HEAD_RATE, betas=(0.9, 0.98), eps=1e-6)
+    optimizer = torch.optim.AdamW(parameters, lr=HEAD_RATE, **ADAM)
     per_letter: list[float] = []
     with console.progress(_UPDATES, "fit CTC head") as bar:
         heard = [
@@ -74,18 +76,8 @@ def _first_half_hour(batches: Iterable[Batch]) -> Iterator[MicroBatch]:
 
 def _encode(model: Any, micro: MicroBatch, plan: Plan) -> torch.Tensor:
     """The encoder's states, in half precision."""
-    import torch
-
-    dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(plan.precision)
-    mixed = torch.autocast(model.device.type, dtype=dtype, enabled=dtype is not None)
-    encoder = model.get_encoder()
-    was_training = encoder.training
-    encoder.eval()
-    with torch.no_grad(), mixed:
-        heard = plan.collator(micro, epoch=0).encoder_inputs(model.device)
-        states = heard["encoder_outputs"][0] if "encoder_outputs" in heard else None
-        if states is None:
-            states = encoder(**heard).last_hidden_state
-    encoder.train(was_training)
-    half: torch.Tensor = states.half()
-    return half
+    heard = plan.collator(micro, epoch=0).encoder_inputs(model.device)
+    if "encoder_outputs" in heard:
+        half: torch.Tensor = heard["encoder_outputs"][0].half()
+        return half
+    return encode(model, heard["input_features"], plan.precision).half()

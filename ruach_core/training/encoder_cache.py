@@ -308,18 +308,29 @@ def _encode(model: Any, waveforms: np.ndarray, precision: str) -> np.ndarray:
     """States of waveforms of one length: little-endian float16, (batch, n_positions, d_model)."""
     import torch
 
+    device = next(model.get_encoder().parameters()).device
+    mel = batch_log_mel(torch.from_numpy(waveforms).to(device), n_mels=model.config.num_mel_bins)
+    return np.asarray(encode(model, mel, precision).float().cpu().numpy(), dtype="<f2")
+
+
+def encode(model: Any, mel: torch.Tensor, precision: str) -> torch.Tensor:
+    """What the encoder makes of log-mel spectrograms as it is now, without dropout.
+
+    Args:
+        model: allows short windows.
+        mel: (batch, n_mels, n_frames), float32: a sum of powers is too large for half precision.
+        precision: that the encoder computes in: float32, bf16 or fp16.
+
+    Returns:
+        (batch, n_positions, d_model), without a gradient.
+    """
+    import torch
+
     encoder = model.get_encoder()
-    device = next(encoder.parameters()).device
     dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision)
     was_training = encoder.training
     encoder.eval()
-    with (
-        torch.inference_mode(),
-        torch.autocast(device.type, dtype=dtype, enabled=dtype is not None),
-    ):
-        mel = batch_log_mel(
-            torch.from_numpy(waveforms).to(device), n_mels=model.config.num_mel_bins
-        )
-        states = encoder(mel).last_hidden_state
+    with torch.no_grad(), torch.autocast(mel.device.type, dtype=dtype, enabled=dtype is not None):
+        states: torch.Tensor = encoder(mel).last_hidden_state
     encoder.train(was_training)
-    return np.asarray(states.float().cpu().numpy(), dtype="<f2")
+    return states

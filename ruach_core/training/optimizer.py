@@ -24,6 +24,9 @@ _LEARNING_RATES = {
 # ten times the rate of full fine-tuning.
 _LORA_RATES = {384: 1e-3, 512: 1e-3, 768: 5e-4, 1024: 3e-4, 1280: 2e-4}
 
+ADAM: dict[str, Any] = {"betas": (0.9, 0.98), "eps": 1e-6}
+"""Of Whisper's own training (arXiv 2212.04356, appendix F)."""
+
 UNSEEN_WER = 0.7
 """Zero-shot WER from which a language counts as unseen."""
 
@@ -106,7 +109,7 @@ def build_optimizer(model: Any, config: TrainingConfig, *, peak: float) -> Any:
         }
         for (prefix, is_decayed), parameters in by_kind.items()
     ]
-    settings: dict[str, Any] = {"lr": 0.0, "betas": (0.9, 0.98), "eps": 1e-6}
+    settings: dict[str, Any] = {"lr": 0.0, **ADAM}
     if config.optimizer == "adamw8bit":
         _check_8bit(model.device)
         from bitsandbytes.optim import AdamW8bit
