@@ -72,8 +72,12 @@ def run(name: str, settings: Settings, seed: int, arguments: argparse.Namespace)
     """The result of one variant and seed: from its file, or by training."""
     run_name = f"{name.replace(' ', '-')}-{seed}"
     result = arguments.results / f"{run_name}.json"
+    asked = {"model": arguments.model, "updates": arguments.updates, "settings": settings}
     if result.is_file():
-        return dict(json.loads(result.read_text(encoding="utf-8")))
+        kept = dict(json.loads(result.read_text(encoding="utf-8")))
+        if kept["asked"] != asked:
+            sys.exit(f"{result} is of {kept['asked']}, not {asked}: give another --results")
+        return kept
     source = find_source(arguments.data, arguments.lang)
     flags = {
         "evaluation.zero_shot_clips": "0", "export.parity_clips": "1",
@@ -94,7 +98,7 @@ def run(name: str, settings: Settings, seed: int, arguments: argparse.Namespace)
         subprocess.run([str(word) for word in command], check=True, stdout=log, stderr=log)
     record = json.loads((model / "run.json").read_text(encoding="utf-8"))
     content = {
-        "settings": settings,
+        "asked": asked,
         "minutes": record["training_seconds"] / 60,
         "weights": record["weights"],
         **decode(Path(f"{model}-ct2"), clips_of(arguments)),
@@ -204,10 +208,11 @@ def main() -> None:
         for name, settings in variants.items():
             results[name].append(run(name, settings, seed, arguments))
     rows = table(results)
+    arguments.output.mkdir(parents=True, exist_ok=True)
     n_clips = len(next(iter(results.values()))[0]["trim"]["word"])
     points = [Point(row["variant"], row["minutes"], 100 * row["full_wer"]) for row in rows]
     chart = scatter_svg(points, x_title="minutes of training", y_title="WER at 30 s, %")
-    (arguments.results / "chart.svg").write_text(chart, encoding="utf-8")
+    (arguments.output / "chart.svg").write_text(chart, encoding="utf-8")
     if arguments.json:
         print(json.dumps({"n_clips": n_clips, "rows": rows}))
     else:
