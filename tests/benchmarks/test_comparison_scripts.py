@@ -2,25 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Sequence
-from pathlib import Path
-from types import ModuleType
 from typing import Any
-
-import pytest
-
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-
-
-@pytest.fixture
-def load(monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-
-    def load_module(name: str) -> ModuleType:
-        return importlib.import_module(name)
-
-    return load_module
 
 
 def unchanged(texts: Sequence[str]) -> list[str | None]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -12,13 +10,10 @@ from typing import Any
 
 import pytest
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-
 
 @pytest.fixture
-def suspicion(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    return importlib.import_module("suspicion")
+def suspicion(load: Callable[[str], ModuleType]) -> ModuleType:
+    return load("suspicion")
 
 
 def test_each_kind_of_wrong_text_is_planted_and_noted(suspicion: ModuleType) -> None:
@@ -53,23 +48,17 @@ def test_what_stands_first_is_counted_against_chance(suspicion: ModuleType) -> N
 
 
 @pytest.mark.slow
-def test_it_trains_and_reads_the_ranking(forked: Callable[..., Any], tmp_path: Path) -> None:
+def test_it_trains_and_reads_the_ranking(run_script: Callable[..., Any], tmp_path: Path) -> None:
     from ruach_core.testing.tiny import write_tiny_whisper
 
     model = tmp_path / "tiny"
     model.mkdir()
-    command = [
-        str(BENCHMARKS / "suspicion.py"), "--lang", "am", "--data", str(sample()), "--quick",
-        "--model", str(write_tiny_whisper(model)), "--json", "--epochs", "1",
-        "--clips", "30",
-    ]  # fmt: skip
-    stderr = tmp_path / "stderr.txt"
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
-    process = forked(command, tmp_path, environment, stderr)
-    with process.stdout:
-        out = process.stdout.read()
-    assert process.wait() == 0, stderr.read_text(encoding="utf-8")
-    found = json.loads(out)
+    done = run_script(
+        "suspicion.py", "--lang", "am", "--data", str(sample()), "--quick", "--json",
+        "--model", str(write_tiny_whisper(model)), "--epochs", "1", "--clips", "30",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
     assert found["n_clips"] == 30
     assert found["kinds"]["all"]["planted"] == 3
     assert 0 < found["chance_listed"] <= 0.25

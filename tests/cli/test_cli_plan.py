@@ -17,7 +17,6 @@ from ruach_core.testing.plugins import plugin_registered
 from ruach_core.testing.tiny import write_tiny_whisper
 from ruach_core.types import Finding
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")
 SIZES = ["tiny", "base", "small", "medium", "large-v3", "large-v3-turbo"]
 
 
