@@ -36,6 +36,7 @@ from ruach_core.evaluation.report import count_strict_edits
 from ruach_core.evaluation.rescoring import choose_beam_size, read_rescorer
 
 Settings = dict[str, str]
+LETTERS_AND_CTC: Settings = {"training.text_units": "letters", "training.ctc_weight": "0.5"}
 SETS: dict[str, dict[str, Settings]] = {
     "windows": {
         name: {"window.policy": name, "training.average": "0"}
@@ -58,7 +59,8 @@ SETS: dict[str, dict[str, Settings]] = {
         "pieces": {},
         "letters": {"training.text_units": "letters"},
         "pieces and CTC": {"training.ctc_weight": "0.5"},
-        "letters and CTC": {"training.text_units": "letters", "training.ctc_weight": "0.5"},
+        "letters and CTC": LETTERS_AND_CTC,
+        "letters and CTC 14 epochs": {**LETTERS_AND_CTC, "training.epochs": "14"},
     },
 }
 BEAM_SIZE = 5

@@ -9,7 +9,9 @@ from ruach_core.default_plugins.loaders.folder import FolderLoader
 from ruach_core.default_plugins.loaders.huggingface import HuggingFaceLoader
 from ruach_core.default_plugins.loaders.kaldi import KaldiLoader
 from ruach_core.default_plugins.loaders.ljspeech import LJSpeechLoader
+from ruach_core.default_plugins.loaders.openslr import OpenSLRLoader
 from ruach_core.default_plugins.loaders.subtitles import SubtitleLoader
+from ruach_core.default_plugins.loaders.text_files import TextFilesLoader
 from ruach_core.hookspecs import hookimpl
 from ruach_core.types import DatasetLoader
 
@@ -18,6 +20,6 @@ from ruach_core.types import DatasetLoader
 def ruach_dataset_loaders(lang: str) -> Sequence[DatasetLoader]:
     """Those that have the surest marks first; loose files, which may lie in any of them, last."""
     return [
-        KaldiLoader(), FleursLoader(), LJSpeechLoader(), FolderLoader(), HuggingFaceLoader(),
-        SubtitleLoader(lang),
+        KaldiLoader(), FleursLoader(), OpenSLRLoader(), LJSpeechLoader(), FolderLoader(),
+        HuggingFaceLoader(), SubtitleLoader(lang), TextFilesLoader(),
     ]  # fmt: skip
