@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 from ruach_core.data.audio import load_audio
+from ruach_core.testing.plugins import site_on_path
 
 # Before torch is imported anywhere: the machine's other work must not wait for the tests.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -104,6 +105,13 @@ def forked() -> type[Forked]:
     for name in ("accelerate", "ctranslate2", "transformers"):
         pytest.importorskip(name)
     return Forked
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Path]:
+    """A folder whose distributions count as installed; `write_pack` and others fill it."""
+    with site_on_path(tmp_path / "site") as folder:
+        yield folder
 
 
 @pytest.fixture

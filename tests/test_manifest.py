@@ -6,7 +6,7 @@ from pydantic import ValidationError
 from ruach_core.errors import PackError
 from ruach_core.manifest import WHISPER_LANGUAGES, load_manifest, read_examples, validate_manifest
 from ruach_core.packs import find_pack
-from ruach_core.testing.plugins import site_on_path, write_pack
+from ruach_core.testing.plugins import write_pack
 
 FULL = """
 [options.numbers]
@@ -27,12 +27,6 @@ license = "CC-BY-4.0"
 url = "https://example.org/corpus"
 hours = 4
 """
-
-
-@pytest.fixture
-def site(tmp_path):
-    with site_on_path(tmp_path / "site") as site:
-        yield site
 
 
 def problems_of(site, **arguments) -> list[str]:

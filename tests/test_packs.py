@@ -11,12 +11,6 @@ from ruach_core.packs import OPTIONAL_KEYS, REQUIRED_KEYS, find_pack, find_packs
 from ruach_core.testing.plugins import site_on_path, write_distribution, write_pack
 
 
-@pytest.fixture
-def site(tmp_path):
-    with site_on_path(tmp_path / "site") as site:
-        yield site
-
-
 def problem_of(code: str) -> str:
     (record,) = [record for record in find_packs() if record.code == code]
     assert record.problem is not None

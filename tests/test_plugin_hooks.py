@@ -11,8 +11,7 @@ from ruach_core.errors import DataError, PackError, PluginError, UserError
 from ruach_core.plugins import Plugins
 from ruach_core.testing.plugins import (
     plugin_registered,
-    site_on_path,
-    write_distribution,
+    write_plugin,
 )
 from ruach_core.types import (
     CorpusInfo,
@@ -28,25 +27,6 @@ from ruach_core.types import (
 RUN = RunInfo("qta", "tiny", Path("out"), 1, 1, 1, 0.1, {})
 RATE = ErrorRate(0.5, 0.4, 0.6, 1, 0, 0, 1)
 REPORT = EvalReport("qta", "m", "test", "trim", 1, RATE, RATE, RATE, RATE, 0.0, 0.0, 1.0, "n")
-
-
-@pytest.fixture
-def site(tmp_path):
-    with site_on_path(tmp_path / "site") as site:
-        yield site
-
-
-def write_plugin(site, name, source, *, distribution=None, version="1.0"):
-    """A real distribution with one plugin of group ruach.plugins."""
-    distribution = distribution or f"ruach-{name}"
-    module = distribution.replace("-", "_")
-    write_distribution(
-        site,
-        distribution,
-        version=version,
-        entry_points={"ruach.plugins": {name: module}},
-        files={f"{module}.py": "from ruach_core import hookimpl\n" + source},
-    )
 
 
 def one_line(caught) -> str:

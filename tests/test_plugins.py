@@ -6,9 +6,9 @@ from ruach_core.errors import PackError, PluginError, UserError
 from ruach_core.packs import core_version
 from ruach_core.plugins import DEFAULT_PLUGINS, Plugins, survey_plugins
 from ruach_core.testing.plugins import (
-    site_on_path,
     write_distribution,
     write_pack,
+    write_plugin,
 )
 
 NORMALIZER = """
@@ -30,25 +30,6 @@ target = "upper"
 score = "lower"
 help = "which case"
 """
-
-
-@pytest.fixture
-def site(tmp_path):
-    with site_on_path(tmp_path / "site") as site:
-        yield site
-
-
-def write_plugin(site, name, source, *, distribution=None, version="1.0"):
-    """A real distribution with one plugin of group ruach.plugins."""
-    distribution = distribution or f"ruach-{name}"
-    module = distribution.replace("-", "_")
-    write_distribution(
-        site,
-        distribution,
-        version=version,
-        entry_points={"ruach.plugins": {name: module}},
-        files={f"{module}.py": "from ruach_core import hookimpl\n" + source},
-    )
 
 
 def one_line(caught) -> str:

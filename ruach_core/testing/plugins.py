@@ -101,6 +101,29 @@ def write_distribution(
     importlib.invalidate_caches()
 
 
+def write_plugin(
+    site: Path, name: str, source: str, *, distribution: str | None = None, version: str = "1.0"
+) -> None:
+    """Install a distribution with one plugin, which has no language of its own, into a folder.
+
+    Args:
+        site: the folder, to be put on the path.
+        name: the plugin's name.
+        source: source of its module; `hookimpl` is there already.
+        distribution: name of the distribution, by default `ruach-<name>`.
+        version: its version.
+    """
+    distribution = distribution or f"ruach-{name}"
+    module = distribution.replace("-", "_")
+    write_distribution(
+        site,
+        distribution,
+        version=version,
+        entry_points={"ruach.plugins": {name: module}},
+        files={f"{module}.py": "from ruach_core import hookimpl\n" + source},
+    )
+
+
 def write_pack(
     site: Path,
     code: str,

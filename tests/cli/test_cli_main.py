@@ -10,7 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from ruach_core.testing.plugins import site_environment, write_distribution, write_pack
+from ruach_core.testing.plugins import (
+    site_environment,
+    write_distribution,
+    write_pack,
+    write_plugin,
+)
 
 # The boundary of errors
 
@@ -35,12 +40,7 @@ def test_plugin_fault_exits_3_in_one_line_and_traceback_shows_all(ruach_process,
 
 
 def test_warning_about_another_plugin_is_one_line(ruach, pack, tmp_path):
-    write_distribution(
-        tmp_path,
-        "ruach-bad",
-        entry_points={"ruach.plugins": {"bad": "ruach_bad"}},
-        files={"ruach_bad.py": "1 / 0"},
-    )
+    write_plugin(tmp_path, "bad", "1 / 0")
     done = ruach("langs", "normalize", "qta", "--purpose", "score", "X")
     assert (done.status, done.output) == (0, "x\n")
     (line,) = done.error.splitlines()
@@ -202,16 +202,8 @@ def test_two_plugins_with_one_command(ruach, tmp_path):
 
 def test_plugins_list(ruach, pack, tmp_path):
     write_pack(tmp_path, "qtb", hooks="1 / 0")
-    write_distribution(
-        tmp_path,
-        "ruach-told",
-        version="3.2",
-        entry_points={"ruach.plugins": {"told": "ruach_told"}},
-        files={
-            "ruach_told.py": "from ruach_core import hookimpl\n"
-            "@hookimpl\ndef ruach_metrics():\n    return []\n"
-        },
-    )
+    source = "@hookimpl\ndef ruach_metrics():\n    return []\n"
+    write_plugin(tmp_path, "told", source, version="3.2")
     done = ruach("plugins", "list")
     assert (done.status, done.error) == (0, "")
     rows = {line.split()[0]: line for line in done.output.splitlines()}

@@ -13,7 +13,7 @@ import pytest
 import soundfile
 
 from ruach_core.packs import find_pack
-from ruach_core.testing.plugins import write_distribution, write_pack
+from ruach_core.testing.plugins import write_pack, write_plugin
 
 pytestmark = pytest.mark.slow
 
@@ -44,7 +44,6 @@ def test_early_stopping_keeps_the_best(ruach):
 NOISY = '''
 import shutil, tempfile
 from pathlib import Path
-from ruach_core import hookimpl
 
 class NoisyExporter:
     """Converts another model than the one it is given: it says one word for ever."""
@@ -78,9 +77,7 @@ def ruach_exporters():
 
 
 def test_parity_gate_refuses_an_export_that_is_not_the_model(ruach):
-    write_distribution(ruach.site, "ruach-noisy-export",
-                       entry_points={"ruach.plugins": {"noisy": "noisy_export"}},
-                       files={"noisy_export.py": NOISY})  # fmt: skip
+    write_plugin(ruach.site, "noisy", NOISY)
     flags = ("--epochs", "1", "--training.batch_size", "2", "--evaluation.zero_shot_clips", "0",
              "--training.learning_rate", "1e-2")  # fmt: skip
     refused = ruach.run(*flags, "--export.format", "noisy")
@@ -105,9 +102,7 @@ def test_parity_gate_refuses_an_export_that_is_not_the_model(ruach):
 
 
 def test_an_export_refused_leaves_no_earlier_one_beside_the_new_model(ruach):
-    write_distribution(ruach.site, "ruach-noisy-export",
-                       entry_points={"ruach.plugins": {"noisy": "noisy_export"}},
-                       files={"noisy_export.py": NOISY})  # fmt: skip
+    write_plugin(ruach.site, "noisy", NOISY)
     export = ruach.models / "whisper-qaa-sample-ct2"
     export.mkdir(parents=True)
     (export / "model.bin").write_bytes(b"of an earlier run")

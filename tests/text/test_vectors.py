@@ -1,0 +1,53 @@
+"""The public vectors of every language, by the packs that are installed."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ruach_core.errors import UserError
+from ruach_core.plugins import Plugins
+
+ROOT = Path(__file__).parents[2]
+DATA = Path(os.environ.get("RUACH_TEST_DATA", ROOT.parent / "shared" / "data"))
+VECTORS = DATA / "vectors_public.json"
+AT_LEAST = {"am": 134, "he": 11, "sw": 11, "ti": 13, "yo": 11}
+
+
+def read_vectors() -> list[Mapping[str, Any]]:
+    if not VECTORS.is_file():
+        return []
+    return list(json.loads(VECTORS.read_text(encoding="utf-8")))
+
+
+@pytest.fixture(scope="module")
+def plugins_of() -> Callable[[str], Plugins]:
+    @cache
+    def load(lang: str) -> Plugins:
+        try:
+            return Plugins.load(lang)
+        except UserError as error:
+            pytest.skip(f"{error}")
+
+    return load
+
+
+@pytest.mark.skipif(not VECTORS.is_file(), reason=f"no {VECTORS.name}: set RUACH_TEST_DATA")
+def test_vectors_are_all_there() -> None:
+    assert Counter(vector["lang"] for vector in read_vectors()) >= Counter(AT_LEAST)
+
+
+@pytest.mark.parametrize("vector", read_vectors(), ids=lambda v: v["id"])
+def test_vector_holds(plugins_of: Callable[[str], Plugins], vector: Mapping[str, Any]) -> None:
+    normalizer = plugins_of(vector["lang"]).normalizer(vector.get("options", {}))
+    output = normalizer.normalize(vector["input"], purpose=vector["purpose"])
+    assert output in {vector["expected"], *vector.get("accept", ())}
+    for variant in vector.get("equiv", ()):
+        assert normalizer.normalize(variant, purpose=vector["purpose"]) == output
