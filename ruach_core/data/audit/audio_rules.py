@@ -47,7 +47,7 @@ _NOT_FINITE = Rule(
 _UNDECODABLE = Rule("undecodable-audio", "error", "files that can't be decoded", _REPLACE)
 _TOO_LONG = Rule(
     "too-long", "warning", f"clips longer than {MAX_CLIP_S:g} s, which training sets aside",
-    "cut them into pieces at pauses, each with its own text",
+    "let `ruach data segment` cut them at pauses and find the text of each piece",
 )  # fmt: skip
 _TOO_SHORT = Rule(
     "too-short", "warning", f"clips shorter than {MIN_CLIP_S:g} s, which training sets aside",
