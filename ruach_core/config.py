@@ -244,7 +244,7 @@ class ExportConfig(_Section):
     quantization: Literal["float16", "int8", "float32", "int8_float16", "int8_float32"] = "float16"
     parity_clips: int = Field(60, ge=1, description="test clips that the parity gate decodes")
     parity_threshold: float = Field(
-        0.02, ge=0, description="refuse an export whose WER is worse by more than this fraction"
+        0.02, ge=0, description="refuse an export whose WER is surely worse by more than this"
     )
 
 

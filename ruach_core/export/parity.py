@@ -13,10 +13,12 @@ from pathlib import Path
 from ruach_core.errors import UserError
 from ruach_core.evaluation.ct2_decode import Ct2Recognizer
 from ruach_core.evaluation.export_info import Window
-from ruach_core.evaluation.metrics import pool_counts
+from ruach_core.evaluation.metrics import compare_systems
 from ruach_core.evaluation.report import count_strict_edits
 from ruach_core.types import Hypothesis, TextNormalizer, Utterance
 
+MAX_P_VALUE = 0.05
+"""Of the paired test, for a loss to count as more than chance: one word of few clips is points."""
 WINDOWS: tuple[Window, ...] = ("trim", "full")
 Decode = Callable[[Window], Sequence[Hypothesis]]
 
@@ -25,7 +27,8 @@ Decode = Callable[[Window], Sequence[Hypothesis]]
 class ParityRow:
     """One comparison; WERs are strict fractions over the same clips.
 
-    `differing` is the share of clips whose text isn't the same to the letter.
+    `differing` is the share of clips whose text isn't the same to the letter; `p_value` that of
+    the paired test between the two WERs.
     """
 
     window: Window
@@ -34,6 +37,7 @@ class ParityRow:
     model_wer: float
     export_wer: float
     differing: float
+    p_value: float
 
     @property
     def difference(self) -> float:
@@ -82,33 +86,48 @@ def measure_parity(
         for window in WINDOWS:
             texts = [h.text for h in recognizer.decode_utterances(utterances, window=window)]
             pairs = list(zip(texts, expected[window], strict=True))
+            compared = compare_systems(
+                count_strict_edits(utterances, expected[window], normalizer=normalizer),
+                count_strict_edits(utterances, texts, normalizer=normalizer),
+            )
             rows.append(
                 ParityRow(
                     window=window,
                     compute_type=recognizer.compute_type,
                     n_utterances=len(utterances),
-                    model_wer=_wer(utterances, expected[window], normalizer),
-                    export_wer=_wer(utterances, texts, normalizer),
+                    model_wer=compared.first_rate,
+                    export_wer=compared.second_rate,
                     differing=sum(a != b for a, b in pairs) / len(pairs),
+                    p_value=compared.p_value,
                 )
             )
     return rows
 
 
-def check_parity(rows: Sequence[ParityRow], threshold: float) -> None:
+def check_parity(rows: Sequence[ParityRow], threshold: float) -> str:
     """Refuse an export that is worse than the model by more than `threshold` (a fraction).
 
+    Returns:
+        A line for people where a row is, but on so few clips that it may be chance; else nothing.
+
     Raises:
-        UserError: names the worst row and what to do.
+        UserError: a row is, and it isn't chance; names the worst and what to do.
     """
-    worst = max(rows, key=lambda row: row.difference)
-    if worst.difference > threshold:
-        raise UserError(
-            f"export refused: computed in {worst.compute_type}, {worst.window} window, its WER is "
-            f"{100 * worst.difference:.1f} points above the model's on {worst.n_utterances} clips "
-            f"(at most {100 * threshold:.1f}); try --export.quantization float32, or raise "
-            "--export.parity_threshold if that loss is acceptable"
-        )
+    worse = [row for row in rows if row.difference > threshold]
+    sure = [row for row in worse if row.p_value < MAX_P_VALUE]
+    if not worse:
+        return ""
+    worst = max(sure or worse, key=lambda row: row.difference)
+    found = (
+        f"computed in {worst.compute_type}, {worst.window} window, its WER is "
+        f"{100 * worst.difference:.1f} points above the model's on {worst.n_utterances} clips"
+    )
+    if not sure:
+        return f"Export: {found}, which may be chance; --export.parity_clips compares on more"
+    raise UserError(
+        f"export refused: {found} (at most {100 * threshold:.1f}); try --export.quantization "
+        "float32, or raise --export.parity_threshold if that loss is acceptable"
+    )
 
 
 def parity_lines(rows: Sequence[ParityRow]) -> list[str]:
@@ -123,9 +142,3 @@ def parity_lines(rows: Sequence[ParityRow]) -> list[str]:
             f"{100 * (1 - row.differing):.0f} % identical"
         )
     return lines
-
-
-def _wer(
-    utterances: Sequence[Utterance], texts: Sequence[str], normalizer: TextNormalizer
-) -> float:
-    return pool_counts(count_strict_edits(utterances, texts, normalizer=normalizer)).rate

@@ -233,7 +233,8 @@ def _export(
         )
         for line in parity_lines(rows):
             console.line(line)
-        check_parity(rows, config.export.parity_threshold)
+        if doubt := check_parity(rows, config.export.parity_threshold):
+            console.line(doubt)
         if record.rescoring and record.rescoring.rescorer:
             (folder / RESCORING).write_bytes(record.rescoring.rescorer.to_bytes())
         _write_texts(folder, record, rows)

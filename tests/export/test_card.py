@@ -23,7 +23,7 @@ from ruach_core.training.loop import Plan
 from ruach_core.training.preparation import Prepared
 from ruach_core.types import CorpusInfo, SetAside, Utterance
 
-PARITY = (ParityRow("full", "int8_float32", 3, 0.25, 0.5, 1 / 3),)
+PARITY = (ParityRow("full", "int8_float32", 3, 0.25, 0.5, 1 / 3, 0.5),)
 
 
 def clips(split: Any, n: int) -> tuple[Utterance, ...]:

@@ -6,7 +6,9 @@ from ruach_core.errors import UserError
 from ruach_core.export.parity import ParityRow, check_parity, compute_types, parity_lines
 
 
-def row(export_wer: float, *, window: str = "trim", compute_type: str = "float32") -> ParityRow:
+def row(
+    export_wer: float, *, window: str = "trim", compute_type: str = "float32", p_value: float = 0.01
+) -> ParityRow:
     return ParityRow(
         window=window,  # type: ignore[arg-type]
         compute_type=compute_type,
@@ -14,16 +16,26 @@ def row(export_wer: float, *, window: str = "trim", compute_type: str = "float32
         model_wer=0.30,
         export_wer=export_wer,
         differing=0.25,
+        p_value=p_value,
     )
 
 
 def test_an_export_within_the_threshold_passes():
-    check_parity([row(0.30), row(0.3199), row(0.10)], 0.02)
-    check_parity([row(0.30)], 0.0)
+    assert not check_parity([row(0.30), row(0.3199), row(0.10)], 0.02)
+    assert not check_parity([row(0.30)], 0.0)
 
 
 def test_a_better_export_passes_however_different():
-    check_parity([row(0.0)], 0.0)
+    assert not check_parity([row(0.0)], 0.0)
+
+
+def test_a_loss_that_may_be_chance_is_told():
+    rows = [row(0.31), row(0.50, p_value=0.3), row(0.40, p_value=0.6)]
+    doubt = check_parity(rows, 0.02)
+    assert "20.0 points above the model's on 60 clips, which may be chance" in doubt
+    assert "--export.parity_clips" in doubt
+    with pytest.raises(UserError, match=r"10\.0 points"):
+        check_parity([*rows, row(0.40)], 0.02)
 
 
 def test_the_worst_row_is_named():
