@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import math
 import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from ruach_core.data.audio_folder import AudioFolder
-from ruach_core.data.table import TableRow
+from ruach_core.data.table import BadRow, TableRow
 from ruach_core.text.unicode import normalize_form
 from ruach_core.types import SetAside, Split
 
@@ -32,6 +34,15 @@ _DESCRIPTIVE = ("duration", "split")
 _DIGEST_BYTES = 16
 
 
+@dataclass(frozen=True, slots=True)
+class ClipRow:
+    """A row, its clip's file (existing or not), and where the row stands, for messages."""
+
+    row: TableRow
+    audio: Path
+    where: str
+
+
 def read_segment(row: TableRow) -> tuple[float | None, float | None]:
     """Where the row's clip starts and ends in its file, in seconds; None for the file's own ends.
 
@@ -47,6 +58,41 @@ def read_segment(row: TableRow) -> tuple[float | None, float | None]:
     if end_s is not None and end_s <= (start_s or 0.0):
         raise ValueError(f"segment from {start_s or 0:g} to {end_s:g}")
     return start_s, end_s
+
+
+def read_clip_rows(
+    rows: Iterable[TableRow | BadRow],
+    table: Path,
+    split: Split,
+    *,
+    find_name: Callable[[TableRow], str],
+    find_clip: Callable[[str, str], Path | SetAside],
+    title: str = "",
+) -> Iterator[ClipRow | SetAside]:
+    """The rows of a table of whole clips; each names one that no earlier row has named.
+
+    Args:
+        rows: of the table.
+        table: its path.
+        split: of the rows.
+        find_name: how a row names its clip; empty if it doesn't.
+        find_clip: the file of a name, or why there can be none; also takes where the row stands.
+        title: how messages call the table; its file's name by default.
+    """
+    first_rows = FirstRows(table)
+    for row in rows:
+        where = f"{title or table.name} row {row.number}"
+        if isinstance(row, BadRow):
+            yield SetAside(where, split, "bad-row", row.detail, where)
+            continue
+        name = find_name(row)
+        if not name:
+            yield SetAside(where, split, "bad-row", "names no audio file", where)
+        elif (earlier := first_rows.find(name, "", row.number)) is not None:
+            yield SetAside(name, split, "bad-row", f"same file as in row {earlier}", where)
+        else:
+            audio = find_clip(name, where)
+            yield audio if isinstance(audio, SetAside) else ClipRow(row, audio, where)
 
 
 def find_audio(name: str, folder: AudioFolder, split: Split, where: str) -> Path | SetAside:

@@ -21,9 +21,9 @@ from ruach_core.data.archive import ArchiveFault, read_archive
 from ruach_core.data.audio_folder import AudioFolder
 from ruach_core.data.audio_names import is_audio_name
 from ruach_core.data.extraction import AudioCache
-from ruach_core.data.table import BadRow, TableRow, read_columns
+from ruach_core.data.table import TableRow, read_columns
 from ruach_core.data.table_rows import open_lines
-from ruach_core.default_plugins.loaders.clip_rows import FirstRows, find_audio
+from ruach_core.default_plugins.loaders.clip_rows import ClipRow, find_audio, read_clip_rows
 from ruach_core.errors import DataError
 from ruach_core.text.unicode import normalize_form
 from ruach_core.types import CorpusInfo, SetAside, Split, Utterance
@@ -121,32 +121,29 @@ def _is_language(folder: Path) -> bool:
 
 
 def _read_rows(folder: Path, table: Path, split: Split) -> Iterator[Utterance | SetAside]:
-    first_rows = FirstRows(table)
     audio = _Audio(folder, table.stem)
-    for row in read_columns(table, columns=_COLUMNS, n_required=len(_COLUMNS), delimiter="\t"):
-        where = f"{table.name} row {row.number}"
-        if isinstance(row, BadRow):
-            yield SetAside(where, split, "bad-row", row.detail, where)
-            continue
-        name = row.cells["file"].strip()
-        if not name:
-            yield SetAside(where, split, "bad-row", "names no audio file", where)
-        elif (earlier := first_rows.find(name, "", row.number)) is not None:
-            yield SetAside(name, split, "bad-row", f"same file as in row {earlier}", where)
-        else:
-            path = audio.find(name, split, where)
-            yield path if isinstance(path, SetAside) else _build(row, table, path, split, where)
+    rows = read_columns(table, columns=_COLUMNS, n_required=len(_COLUMNS), delimiter="\t")
+
+    def find(name: str, where: str) -> Path | SetAside:
+        return audio.find(name, split, where)
+
+    for found in read_clip_rows(rows, table, split, find_name=_find_name, find_clip=find):
+        yield found if isinstance(found, SetAside) else _build(found, table, split)
 
 
-def _build(row: TableRow, table: Path, audio: Path, split: Split, where: str) -> Utterance:
+def _find_name(row: TableRow) -> str:
+    return row.cells["file"].strip()
+
+
+def _build(found: ClipRow, table: Path, split: Split) -> Utterance:
     return Utterance(
         # The same wherever the audio lies, so that unpacking it changes no id.
-        id=f"{table.stem}/{row.cells['file'].strip()}",
-        audio=audio,
-        transcript=row.cells["raw"],
+        id=f"{table.stem}/{_find_name(found.row)}",
+        audio=found.audio,
+        transcript=found.row.cells["raw"],
         split=split,
-        row=where,
-        attributes={name: text for name in _KEPT if (text := row.cells[name].strip())},
+        row=found.where,
+        attributes={name: text for name in _KEPT if (text := found.row.cells[name].strip())},
     )
 
 

@@ -14,9 +14,9 @@ from pathlib import Path
 
 from ruach_core.data.audio_folder import AudioFolder
 from ruach_core.data.audio_names import is_audio_name
-from ruach_core.data.table import BadRow, TableRow, read_columns
+from ruach_core.data.table import TableRow, read_columns
 from ruach_core.data.table_rows import find_fault, open_lines
-from ruach_core.default_plugins.loaders.clip_rows import FIELDS, FirstRows, find_audio
+from ruach_core.default_plugins.loaders.clip_rows import FIELDS, ClipRow, find_audio, read_clip_rows
 from ruach_core.default_plugins.loaders.corpus_info import read_info
 from ruach_core.errors import DataError
 from ruach_core.types import CorpusInfo, SetAside, Split, Utterance
@@ -91,21 +91,13 @@ def _has_rows(table: Path) -> bool:
 
 def _read_rows(source: Path, table: Path) -> Iterator[Utterance | SetAside]:
     folder = AudioFolder(source)
-    first_rows = FirstRows(table)
     rows = read_columns(table, columns=_COLUMNS, n_required=2, delimiter=_DELIMITER)
-    for row in rows:
-        where = f"{table.name} row {row.number}"
-        if isinstance(row, BadRow):
-            yield SetAside(where, "train", "bad-row", row.detail, where)
-            continue
-        name = _find_name(row)
-        if not name:
-            yield SetAside(where, "train", "bad-row", "names no audio file", where)
-        elif (earlier := first_rows.find(name, "", row.number)) is not None:
-            yield SetAside(name, "train", "bad-row", f"same file as in row {earlier}", where)
-        else:
-            audio = find_audio(name, folder, "train", where)
-            yield audio if isinstance(audio, SetAside) else _build(row, source, audio, where)
+
+    def find(name: str, where: str) -> Path | SetAside:
+        return find_audio(name, folder, "train", where)
+
+    for found in read_clip_rows(rows, table, "train", find_name=_find_name, find_clip=find):
+        yield found if isinstance(found, SetAside) else _build(found, source)
 
 
 def _find_name(row: TableRow) -> str:
@@ -117,13 +109,13 @@ def _find_name(row: TableRow) -> str:
     return name if name.startswith(f"{_AUDIO}/") else f"{_AUDIO}/{name}"
 
 
-def _build(row: TableRow, source: Path, audio: Path, where: str) -> Utterance:
-    text, spoken = row.cells["text"], row.cells.get("spoken", "")
+def _build(found: ClipRow, source: Path) -> Utterance:
+    text, spoken = found.row.cells["text"], found.row.cells.get("spoken", "")
     return Utterance(
-        id=audio.relative_to(source).as_posix(),
-        audio=audio,
+        id=found.audio.relative_to(source).as_posix(),
+        audio=found.audio,
         transcript=spoken if spoken.strip() else text,
         split="train",
-        row=where,
+        row=found.where,
         attributes={"text": text} if spoken.strip() and spoken != text else {},
     )

@@ -19,9 +19,9 @@ from pathlib import Path
 
 from ruach_core.data.audio_folder import AudioFolder
 from ruach_core.data.audio_names import is_audio_name
-from ruach_core.data.table import BadRow, TableRow, read_columns
+from ruach_core.data.table import TableRow, read_columns
 from ruach_core.data.table_rows import open_lines
-from ruach_core.default_plugins.loaders.clip_rows import FirstRows, find_audio
+from ruach_core.default_plugins.loaders.clip_rows import ClipRow, find_audio, read_clip_rows
 from ruach_core.default_plugins.loaders.corpus_info import read_info
 from ruach_core.errors import DataError
 from ruach_core.types import CorpusInfo, SetAside, Split, Utterance
@@ -110,40 +110,35 @@ def _has_rows(table: Path) -> bool:
 
 
 def _read_rows(source: Path, table: Path) -> Iterator[Utterance | SetAside]:
-    first_rows = FirstRows(table)
     clips = _Clips(source, table.parent)
-    name_of_table = table.relative_to(source).as_posix()
     n_required = 3 if table.name == _WITH_SPEAKERS else 2
-    for row in read_columns(table, columns=_COLUMNS, n_required=n_required, delimiter="\t"):
-        where = f"{name_of_table} row {row.number}"
-        if isinstance(row, BadRow):
-            yield SetAside(where, "train", "bad-row", row.detail, where)
-            continue
-        name = row.cells["name"].strip()
-        if not name:
-            yield SetAside(where, "train", "bad-row", "names no audio file", where)
-        elif (earlier := first_rows.find(name, "", row.number)) is not None:
-            yield SetAside(name, "train", "bad-row", f"same file as in row {earlier}", where)
-        else:
-            audio = clips.find(name, where)
-            yield (
-                audio
-                if isinstance(audio, SetAside)
-                else Utterance(
-                    id=audio.relative_to(source).as_posix(),
-                    audio=audio,
-                    transcript=list(row.cells.values())[-1],
-                    split="train",
-                    speaker_id=_find_speaker(row, table),
-                    row=where,
-                )
-            )
+    rows = read_columns(table, columns=_COLUMNS, n_required=n_required, delimiter="\t")
+    title = table.relative_to(source).as_posix()
+    for found in read_clip_rows(
+        rows, table, "train", find_name=_find_name, find_clip=clips.find, title=title
+    ):
+        yield found if isinstance(found, SetAside) else _build(found, source, table)
+
+
+def _build(found: ClipRow, source: Path, table: Path) -> Utterance:
+    return Utterance(
+        id=found.audio.relative_to(source).as_posix(),
+        audio=found.audio,
+        transcript=list(found.row.cells.values())[-1],
+        split="train",
+        speaker_id=_find_speaker(found.row, table),
+        row=found.where,
+    )
+
+
+def _find_name(row: TableRow) -> str:
+    return row.cells["name"].strip()
 
 
 def _find_speaker(row: TableRow, table: Path) -> str | None:
     if table.name == _WITH_SPEAKERS:
         return row.cells["second"].strip() or None
-    match = _SPEAKER.match(row.cells["name"].strip())
+    match = _SPEAKER.match(_find_name(row))
     return match[1] if match else None
 
 
