@@ -74,6 +74,10 @@ def measure_parity(
         normalizer: of the language; strict WER compares its `target` forms.
     """
     expected = {window: [h.text for h in model_decode(window)] for window in WINDOWS}
+    of_model = {
+        window: count_strict_edits(utterances, texts, normalizer=normalizer)
+        for window, texts in expected.items()
+    }
     rows = []
     for compute_type in compute_types(quantization):
         recognizer = Ct2Recognizer(
@@ -86,10 +90,8 @@ def measure_parity(
         for window in WINDOWS:
             texts = [h.text for h in recognizer.decode_utterances(utterances, window=window)]
             pairs = list(zip(texts, expected[window], strict=True))
-            compared = compare_systems(
-                count_strict_edits(utterances, expected[window], normalizer=normalizer),
-                count_strict_edits(utterances, texts, normalizer=normalizer),
-            )
+            of_export = count_strict_edits(utterances, texts, normalizer=normalizer)
+            compared = compare_systems(of_model[window], of_export)
             rows.append(
                 ParityRow(
                     window=window,

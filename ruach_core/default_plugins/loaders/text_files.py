@@ -9,6 +9,7 @@ Lwazi corpora of South Africa and VCTK have the second, with names of their own 
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -157,7 +158,8 @@ def _count_wrappers(source: Path) -> int:
     n = 0
     while True:
         with os.scandir(source) as entries:
-            seen = [e for e in entries if e.name[0] != "." and not _is_about(e.name)]
+            own = (e for e in entries if e.name[0] != "." and not _is_about(e.name))
+            seen = list(itertools.islice(own, 2))
         if len(seen) != 1 or not seen[0].is_dir(follow_symlinks=False) or _is_general(seen[0].name):
             return n
         source, n = Path(seen[0].path), n + 1
