@@ -20,6 +20,11 @@ DATA = Path(os.environ.get("RUACH_TEST_DATA", ROOT.parent / "shared" / "data"))
 VECTORS = DATA / "vectors_public.json"
 AT_LEAST = {"am": 134, "he": 11, "sw": 11, "ti": 13, "yo": 11}
 
+AMHARIC_CATEGORIES = {
+    "unicode", "punctuation", "homophone", "labialised", "labiovelar", "combining", "lookalike",
+    "surface", "lossless", "mixed", "number", "abbreviation",
+}  # fmt: skip
+
 
 def read_vectors() -> list[Mapping[str, Any]]:
     if not VECTORS.is_file():
@@ -41,7 +46,9 @@ def plugins_of() -> Callable[[str], Plugins]:
 
 @pytest.mark.skipif(not VECTORS.is_file(), reason=f"no {VECTORS.name}: set RUACH_TEST_DATA")
 def test_vectors_are_all_there() -> None:
-    assert Counter(vector["lang"] for vector in read_vectors()) >= Counter(AT_LEAST)
+    vectors = read_vectors()
+    assert Counter(vector["lang"] for vector in vectors) >= Counter(AT_LEAST)
+    assert {v["category"] for v in vectors if v["lang"] == "am"} == AMHARIC_CATEGORIES
 
 
 @pytest.mark.parametrize("vector", read_vectors(), ids=lambda v: v["id"])
