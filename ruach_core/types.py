@@ -291,6 +291,23 @@ class ErrorRate:
 
 
 @dataclass(frozen=True, slots=True)
+class SilenceReport:
+    """What a model wrote for clips without speech.
+
+    Attributes:
+        n_clips: how many there were.
+        duration_s: seconds of all of them.
+        n_words: words that it invented.
+        texts: what it wrote, `score` forms, without the clips for which it wrote no word.
+    """
+
+    n_clips: int
+    duration_s: float
+    n_words: int
+    texts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class EvalReport:
     """An evaluation of one model on one split.
 
@@ -300,7 +317,8 @@ class EvalReport:
     hypotheses decoding kept at each step; 1 is greedy. `replacement_rate` is the share of
     hypotheses with broken characters (U+FFFD: a letter's last token never came), `n_replacements`
     the number of such characters. `rescoring` says how one of the beam's hypotheses was chosen, and
-    is empty where it was the beam's own first.
+    is empty where it was the beam's own first. `silence` is what the model wrote where nobody
+    speaks, or None where that wasn't measured.
     """
 
     lang: str
@@ -320,3 +338,4 @@ class EvalReport:
     beam_size: int = 1
     n_replacements: int = 0
     rescoring: str = ""
+    silence: SilenceReport | None = None

@@ -155,6 +155,7 @@ def _measure(
     request: _Request, info: ExportInfo, plugins: Plugins, normalizer: TextNormalizer
 ) -> _Measured:
     from ruach_core.evaluation.report import build_report
+    from ruach_core.evaluation.silence import build_silence_report, write_silent_clips
 
     corpus = _read_split(request, plugins, normalizer)
     utterances: tuple[Utterance, ...] = getattr(corpus, request.split)
@@ -172,6 +173,9 @@ def _measure(
                 utterances, window=window, batch_s=request.batch_s, on_progress=advance
             )
         runtime_s = time.perf_counter() - began
+        with tempfile.TemporaryDirectory(prefix="ruach-") as temporary:
+            silent = write_silent_clips(utterances, Path(temporary))
+            written = recognizer.decode_utterances(silent, window=window, batch_s=request.batch_s)
         computed = recognizer.compute_type, recognizer.device
     report = build_report(
         utterances,
@@ -184,6 +188,7 @@ def _measure(
         rescoring=recognizer.rescoring,
         runtime_s=runtime_s,
         metrics=[metric for metric in plugins.metrics() if metric.name not in ("wer", "cer")],
+        silence=build_silence_report(silent, written, normalizer=normalizer),
     )
     notes = [*describe_token(lang, token, info, plugins.manifest), *corpus.notes]
     return _Measured(report, utterances, hypotheses, corpus.set_aside, notes, token, *computed)

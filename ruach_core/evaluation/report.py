@@ -22,6 +22,7 @@ from ruach_core.evaluation.metrics import (
     loop_rate,
     replacement_rate,
 )
+from ruach_core.evaluation.silence import silence_line
 from ruach_core.files import write_text
 from ruach_core.text.unicode import REPLACEMENT
 from ruach_core.types import (
@@ -30,6 +31,7 @@ from ruach_core.types import (
     Hypothesis,
     Metric,
     Purpose,
+    SilenceReport,
     TextNormalizer,
     Utterance,
 )
@@ -69,6 +71,7 @@ def build_report(
     seed: int = 0,
     resamples: int = RESAMPLES,
     metrics: Sequence[Metric] = (),
+    silence: SilenceReport | None = None,
 ) -> EvalReport:
     """Score the hypotheses against the utterances' transcripts.
 
@@ -87,6 +90,7 @@ def build_report(
         seed: of the bootstrap.
         resamples: of the bootstrap.
         metrics: further metrics (not wer and cer), computed on the strict forms.
+        silence: what the model wrote for clips without speech, if that was measured.
 
     Raises:
         DataError: there is no utterance.
@@ -119,6 +123,7 @@ def build_report(
         beam_size=beam_size,
         rescoring=rescoring,
         n_replacements=sum(text.count(REPLACEMENT) for text in texts),
+        silence=silence,
     )
 
 
@@ -225,6 +230,7 @@ def report_lines(report: EvalReport) -> list[str]:
         f"{words.insertions} inserted",
         f"loops in {percent(report.loop_rate)} of the clips, broken characters in "
         f"{percent(report.replacement_rate)} ({report.n_replacements} in all)",
+        *([silence_line(report.silence)] if report.silence else []),
         f"{report.runtime_s:.1f} s, {speed:.1f} clips a second; normalizer {report.normalizer}",
     ]
     lines.extend(f"{metric.name} {metric.value:.4g}" for metric in report.metrics)

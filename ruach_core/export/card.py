@@ -10,8 +10,14 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 from ruach_core.config import RunConfig
-from ruach_core.evaluation.report import SourceRates, decoding, percent, report_to_dict
+from ruach_core.evaluation.report import (
+    SourceRates,
+    decoding,
+    percent,
+    report_to_dict,
+)
 from ruach_core.evaluation.rescoring import RESCORING
+from ruach_core.evaluation.silence import silence_line
 from ruach_core.types import ErrorRate, EvalReport, Utterance
 
 if TYPE_CHECKING:
@@ -294,6 +300,8 @@ def _reading_note(record: RunRecord) -> str:
         f"Repetition loops in {percent(record.report.loop_rate)} of the clips, "
         f"{record.report.n_replacements} broken characters (U+FFFD) in all."
     )
+    if record.report.silence is not None:
+        note += f" Silence: {silence_line(record.report.silence)}."
     if record.report.split != "test":
         note += " There was no test split: this is the split that chose the best epoch, so the "
         note += "figures flatter the model."

@@ -20,6 +20,7 @@ from ruach_core.evaluation.ct2_decode import Ct2Recognizer
 from ruach_core.evaluation.device import usable_device
 from ruach_core.evaluation.export_info import Window
 from ruach_core.evaluation.report import build_report
+from ruach_core.evaluation.silence import build_silence_report, write_silent_clips
 from ruach_core.training.clip_losses import ClipLosses
 from ruach_core.training.ctc import save_with_head
 from ruach_core.training.evaluating import Evaluator
@@ -154,9 +155,12 @@ class Measurer:
     def report(
         self, utterances: Sequence[Utterance], *, model: str
     ) -> tuple[EvalReport, list[Hypothesis]]:
-        """Decode in the window that the policy trains for, and report."""
+        """Decode in the window that the policy trains for, and report, silence too."""
         evaluator = self.evaluator
         decoded = self.decode(utterances, evaluator.window, title=f"decode {utterances[0].split}")
+        with tempfile.TemporaryDirectory(dir=self.work, suffix=".tmp") as temporary:
+            silent = write_silent_clips(utterances, Path(temporary))
+            written = self.decode(silent, evaluator.window, title="decode silence").hypotheses
         report = build_report(
             utterances,
             decoded.hypotheses,
@@ -167,6 +171,7 @@ class Measurer:
             beam_size=decoded.beam_size,
             runtime_s=decoded.runtime_s,
             resamples=evaluator.config.evaluation.bootstrap,
+            silence=build_silence_report(silent, written, normalizer=evaluator.prepared.normalizer),
         )
         return report, decoded.hypotheses
 

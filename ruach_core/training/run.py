@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -12,20 +11,18 @@ from ruach_core.config import RunConfig
 from ruach_core.data.read import write_set_aside
 from ruach_core.data.waveforms import WaveformStore
 from ruach_core.files import write_text
-from ruach_core.models.memory import is_out_of_memory
 from ruach_core.models.resolve import ResolvedModel, resolve_base_model
 from ruach_core.models.special_tokens import SpecialTokens
 from ruach_core.plugins import Plugins
 from ruach_core.training.adapters import check_extras, choose_trained, merge_adapters
 from ruach_core.training.averaging import candidate_lines, choose_weights
-from ruach_core.training.batching import MicroBatch
 from ruach_core.training.checkpoint import (
     Progress,
     check_identity,
     find_checkpoint,
     load_weights,
 )
-from ruach_core.training.collate import Collator, Tensors
+from ruach_core.training.collate import Collator
 from ruach_core.training.console import Console
 from ruach_core.training.ctc import add_head, has_head
 from ruach_core.training.ctc_warm_up import warm_up_head
@@ -39,6 +36,7 @@ from ruach_core.training.encoder_cache import (
 )
 from ruach_core.training.evaluating import Evaluator
 from ruach_core.training.finish import RunResult, ZeroShot, finish
+from ruach_core.training.hints import letters_hint
 from ruach_core.training.language import blend_language_embedding
 from ruach_core.training.loop import Loop, Plan
 from ruach_core.training.measuring import Measurer
@@ -60,7 +58,7 @@ from ruach_core.training.randomness import pick
 from ruach_core.training.ranks import Ranks, joined
 from ruach_core.training.rescoring import check_language_model
 from ruach_core.training.short_plan import short_plan
-from ruach_core.training.xray import xray_lines
+from ruach_core.training.xray import show_first_batch
 from ruach_core.types import RunInfo
 
 WITHOUT_PACK = (
@@ -147,7 +145,7 @@ def _lead(
             console.line(f"{ranks.count} processes, each with its share of an update's clips")
         ranks.tell(Start.of(plan, base, prepared))
         loop = Loop(model, plan, console, ranks)
-        first, forward_s = _show_first_batch(loop, plan, prepared, console)
+        first, forward_s = show_first_batch(loop, plan, prepared, console)
         for line in short_plan(plan, prepared, model, first, forward_s):
             console.line(line)
         plugins.before_train(_run_info(config, base, outputs, prepared))
@@ -309,6 +307,14 @@ def _plan(
     epochs = config.training.epochs or default_epochs(n_drawn)
     console.line(f"Precision {precision}: {why_precision}")
     console.line(f"{epochs} epochs at most, {batch_size} clips per update")
+    hint = letters_hint(
+        config.training,
+        zero_shot_wer=zero_shot.deciding_wer,
+        budget=prepared.budget,
+        durations_s=[u.duration_s or 0.0 for u in prepared.train],
+    )
+    if hint:
+        console.line(hint)
     return Plan(
         config=config,
         train=prepared.train,
@@ -324,43 +330,6 @@ def _plan(
         identity=identity,
         evaluate=measurer.epoch_figures,
     )
-
-
-def _show_first_batch(
-    loop: Loop, plan: Plan, prepared: Prepared, console: Console
-) -> tuple[MicroBatch, float]:
-    """What the model will be taught; returns the pass, and the seconds of it forward."""
-    import torch
-
-    passes = (micro for batch in plan.batches(0) for micro in batch.micro_batches)
-    first = next(micro for micro in passes if all(w.indices for w in micro.windows))
-    seconds: list[float] = []
-
-    def loss(tensors: Tensors) -> float:
-        began = time.perf_counter()
-        with torch.inference_mode():
-            value = float(loop.updater.loss(tensors))
-        seconds.append(time.perf_counter() - began)
-        return value
-
-    def lines(shown: MicroBatch) -> list[str]:
-        return xray_lines(
-            plan.collator(shown, 0),
-            [plan.train[i] for i in shown.indices],
-            prepared.tokenizer,
-            prepared.tokens,
-            loss=loss,
-        )
-
-    try:
-        found = lines(first)
-    except (RuntimeError, MemoryError) as error:
-        if not is_out_of_memory(error):
-            raise
-        found = lines(MicroBatch(first.windows[:1], first.n_samples))
-    for line in found:
-        console.line(line)
-    return first, seconds[0]
 
 
 def _run_info(

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ruach_core.errors import UserError
 from ruach_core.features import HOP_LENGTH
+from ruach_core.models.memory import is_out_of_memory
 from ruach_core.models.special_tokens import MAX_TARGET_POSITIONS, SpecialTokens, WhisperTokenizer
+from ruach_core.training.batching import MicroBatch
 from ruach_core.training.collate import IGNORED, Tensors
 from ruach_core.types import Utterance
+
+if TYPE_CHECKING:
+    from ruach_core.training.console import Console
+    from ruach_core.training.loop import Loop, Plan
+    from ruach_core.training.preparation import Prepared
 
 
 def check_decoder_ids(inputs: np.ndarray, targets: np.ndarray, tokens: SpecialTokens) -> None:
@@ -81,3 +90,49 @@ def xray_lines(
         f"  target      {tokenizer.describe(learnt)}",
         f"  target ids  {learnt}",
     ]
+
+
+def show_first_batch(
+    loop: Loop, plan: Plan, prepared: Prepared, console: Console
+) -> tuple[MicroBatch, float]:
+    """Print what the model will be taught, by the first pass that has speech in all its windows.
+
+    Where memory has no room for the pass, its first window alone is shown.
+
+    Returns:
+        The pass, and the seconds that what was shown took forward.
+
+    Raises:
+        UserError: as `check_decoder_ids`.
+    """
+    import torch
+
+    passes = (micro for batch in plan.batches(0) for micro in batch.micro_batches)
+    first = next(micro for micro in passes if all(w.indices for w in micro.windows))
+    seconds: list[float] = []
+
+    def loss(tensors: Tensors) -> float:
+        began = time.perf_counter()
+        with torch.inference_mode():
+            value = float(loop.updater.loss(tensors))
+        seconds.append(time.perf_counter() - began)
+        return value
+
+    def lines(shown: MicroBatch) -> list[str]:
+        return xray_lines(
+            plan.collator(shown, 0),
+            [plan.train[i] for i in shown.indices],
+            prepared.tokenizer,
+            prepared.tokens,
+            loss=loss,
+        )
+
+    try:
+        found = lines(first)
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        found = lines(MicroBatch(first.windows[:1], first.n_samples))
+    for line in found:
+        console.line(line)
+    return first, seconds[0]

@@ -1,0 +1,108 @@
+"""What a model writes where nobody speaks.
+
+Whisper was trained on subtitles, and writes words for noise and for silence too. Clips of speech
+can't show it, and a recording that starts with a pause suffers from it. What is decoded here is the
+clips' own background, since that is the silence that the model will hear.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from ruach_core.data.waveforms import load_utterance
+from ruach_core.features import FloatArray
+from ruach_core.types import SAMPLING_RATE, Hypothesis, SilenceReport, TextNormalizer, Utterance
+
+_MAX_NOISY = 11
+_LENGTHS_S = (2.0, 5.0, 10.0)
+_FRAME = 512
+_QUIET_SHARE = 0.1
+_SHOWN_CHARACTERS = 40
+
+
+def write_silent_clips(utterances: Sequence[Utterance], folder: Path) -> list[Utterance]:
+    """At most twelve clips without speech, of 2, 5 and 10 s, the last of them digital silence.
+
+    The others are `background_noise` of as many of the utterances, spread over the list. The same
+    utterances give the same clips.
+
+    Args:
+        utterances: clips of speech, at least one.
+        folder: gets a wav file for each.
+
+    Raises:
+        AudioError: an utterance can't be read.
+    """
+    n_noisy = min(len(utterances), _MAX_NOISY)
+    clips = []
+    for i in range(n_noisy + 1):
+        duration_s = _LENGTHS_S[i % len(_LENGTHS_S)]
+        n_samples = round(duration_s * SAMPLING_RATE)
+        waveform: FloatArray = np.zeros(n_samples, np.float32)
+        if i < n_noisy:
+            speech = load_utterance(utterances[i * len(utterances) // n_noisy])
+            waveform = background_noise(speech, n_samples, np.random.default_rng(i))
+        path = folder / f"silence-{i + 1}.wav"
+        soundfile.write(path, waveform, SAMPLING_RATE, subtype="FLOAT")
+        clips.append(Utterance(path.name, path, "", "test", duration_s=duration_s))
+    return clips
+
+
+def background_noise(speech: FloatArray, n_samples: int, rng: np.random.Generator) -> FloatArray:
+    """Noise as loud and of the same colour as the quietest tenth of a clip's 32 ms frames.
+
+    Only its spectrum is taken, so that no word of the clip is left in it.
+
+    Args:
+        speech: mono at 16 kHz, of shape (n,).
+        n_samples: how long the noise is.
+        rng: draws it.
+
+    Returns:
+        Shape (n_samples,), float32.
+    """
+    n_frames = len(speech) // _FRAME
+    if not n_frames:
+        return np.zeros(n_samples, np.float32)
+    frames = speech[: n_frames * _FRAME].reshape(n_frames, _FRAME).astype(np.float64)
+    powers = np.square(frames).mean(axis=1)
+    is_quiet = powers <= np.quantile(powers, _QUIET_SHARE)
+    spectra = np.abs(np.fft.rfft(frames[is_quiet] * np.hanning(_FRAME), axis=1))
+    colour = np.sqrt(np.square(spectra).mean(axis=0))
+    white = np.fft.rfft(rng.standard_normal(n_samples))
+    places = np.linspace(0.0, len(colour) - 1, len(white))
+    noise = np.fft.irfft(white * np.interp(places, np.arange(len(colour)), colour), n=n_samples)
+    loudness = np.sqrt(powers[is_quiet].mean() / max(float(np.square(noise).mean()), 1e-30))
+    return np.asarray(noise * loudness, dtype=np.float32)
+
+
+def build_silence_report(
+    clips: Sequence[Utterance], hypotheses: Sequence[Hypothesis], *, normalizer: TextNormalizer
+) -> SilenceReport:
+    """Count what was written for clips without speech.
+
+    Words are counted in the `score` forms: a full stop alone is none.
+    """
+    texts = [normalizer.normalize(one.text, purpose="score") for one in hypotheses]
+    return SilenceReport(
+        n_clips=len(clips),
+        duration_s=sum(clip.duration_s or 0.0 for clip in clips),
+        n_words=sum(len(text.split()) for text in texts),
+        texts=tuple(text for text in texts if text.split()),
+    )
+
+
+def silence_line(silence: SilenceReport) -> str:
+    """What the model wrote where nobody speaks, in one line, with the first of it."""
+    where = f"in {silence.duration_s:.0f} s without speech"
+    if not silence.n_words:
+        return f"no word invented {where}"
+    first = silence.texts[0]
+    shown = first if len(first) <= _SHOWN_CHARACTERS else f"{first[:_SHOWN_CHARACTERS]}..."
+    words = "1 word" if silence.n_words == 1 else f"{silence.n_words} words"
+    clips = f"{len(silence.texts)} of {silence.n_clips} clips"
+    return f"{words} invented {where}, for {clips}: {shown!r}"
