@@ -1,6 +1,7 @@
 # Two images, which compose.yaml builds and runs:
 #   transcribe  uses exported models; light, without torch
-#   train       everything, with the packs and whisper-base
+#   train       everything but Ray, with whisper-base
+# Both have all language packs.
 # The steps are those of README.md, "Install it for real".
 #
 # Build arguments:
@@ -34,8 +35,7 @@ FROM base AS transcribe
 COPY pyproject.toml README.md LICENSE ./
 COPY ruach_core ruach_core
 COPY languages languages
-RUN pip install --constraint constraints.txt \
-    . ./languages/ruach-lang-am ./languages/ruach-lang-mdw
+RUN pip install --constraint constraints.txt . ./languages/*
 
 USER 1000:1000
 WORKDIR /home/ruach
@@ -56,8 +56,7 @@ COPY ruach_core ruach_core
 COPY languages languages
 COPY plugins plugins
 RUN pip install --constraint constraints.txt \
-    ".[train]" ./languages/ruach-lang-am ./languages/ruach-lang-mdw \
-    ./plugins/ruach-model-whisper-base
+    ".[train,lora]" ./languages/* ./plugins/ruach-data-* ./plugins/ruach-model-whisper-base
 
 USER 1000:1000
 WORKDIR /home/ruach

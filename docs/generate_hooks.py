@@ -91,7 +91,6 @@ def build_reference() -> str:
         KeyError: pack.toml has a key that `FIELDS` doesn't describe, or the other way round.
     """
     lines = [BEGIN, "", "## Reference", ""]
-    lines += ["### Entry-point groups", "", *_entry_points(), ""]
     lines += ["### Hooks", "", *_hook_table(), ""]
     for name, function in HOOKS.items():
         lines += _hook(name, function)
@@ -115,14 +114,6 @@ def fill_document(text: str) -> str:
         raise ValueError(f"{DOCUMENT.name}: the two markers must be there, each once")
     head, _, rest = text.partition(BEGIN)
     return head + build_reference() + rest.partition(END)[2]
-
-
-def _entry_points() -> Iterator[str]:
-    yield "| group | entry |"
-    yield "|---|---|"
-    text = " ".join((hookspecs.__doc__ or "").split())
-    for group, entry in re.findall(r"`(ruach\.\w+)` \((.+?)\)[,.]", text):
-        yield f"| `{group}` | {entry} |"
 
 
 def _hook_table() -> Iterator[str]:

@@ -258,7 +258,7 @@ def test_strays_are_told_apart_named_and_counted(tiny, site):
     assert "U+20AC EURO SIGN" in symbols.message
 
 
-@pytest.mark.parametrize("sign", ["♪", "\u00a8", "\ue000", "\x07"])
+@pytest.mark.parametrize("sign", ["♪", "\u00a8", "\ue000", "\x07", "<", "*", "_", "|", "\\"])
 def test_signs_that_nobody_reads_aloud_are_a_warning(tiny, site, sign):
     write_pack(site, "qta")
     (found,) = run("alphabet", texts(f"a% {sign}"), tiny, lang="qta")

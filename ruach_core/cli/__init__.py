@@ -5,17 +5,16 @@ A command's module is imported when the command runs, not for `ruach --help`.
 
 from __future__ import annotations
 
-import importlib
 import logging
 import os
 import re
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 
 import click
 
+from ruach_core.cli.lazy_group import LazyCommand, LazyGroup
 from ruach_core.errors import RuachError, UserError
 from ruach_core.packs import core_version, distribution_of
 
@@ -26,30 +25,26 @@ _INTERRUPTED = 130
 """Exit status of a program that Ctrl-C ended: 128 + SIGINT."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Command:
-    target: str
-    summary: str
-
-
 _CORE_COMMANDS = {
-    "plan": _Command(
+    "plan": LazyCommand(
         "ruach_core.cli.plan:plan", "Say what training would take, before anything is spent."
     ),
-    "train": _Command(
+    "train": LazyCommand(
         "ruach_core.cli.train:train", "Fine-tune Whisper on a folder of clips and transcripts."
     ),
-    "evaluate": _Command(
+    "evaluate": LazyCommand(
         "ruach_core.cli.evaluate:evaluate", "Measure a model's WER and CER on a dataset."
     ),
-    "transcribe": _Command(
+    "transcribe": LazyCommand(
         "ruach_core.cli.transcribe:transcribe", "Turn audio files into text or subtitles."
     ),
-    "langs": _Command(
+    "langs": LazyCommand(
         "ruach_core.cli.langs:langs", "List, show, check and try out language packs."
     ),
-    "data": _Command("ruach_core.cli.data:data", "Check, prepare and split a corpus."),
-    "plugins": _Command("ruach_core.cli.plugins:plugins", "List what is plugged in."),
+    "data": LazyCommand(
+        "ruach_core.cli.data:data", "Check, prepare, split, review and segment a corpus."
+    ),
+    "plugins": LazyCommand("ruach_core.cli.plugins:plugins", "List what is plugged in."),
 }
 
 
@@ -61,12 +56,11 @@ class _WarningHandler(logging.Handler):
         click.echo(f"ruach: {record.levelname.lower()}: {message}", err=True)
 
 
-class LazyGroup(click.Group):
-    """A group that knows each command's summary, and imports a command only to run it."""
+class _Commands(LazyGroup):
+    """Core's commands, then those of plugins."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """The names of all commands: core's, then those of plugins."""
-        return [*_CORE_COMMANDS, *sorted(_plugin_commands())]
+        return [*super().list_commands(ctx), *sorted(_plugin_commands())]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import a command.
@@ -74,28 +68,18 @@ class LazyGroup(click.Group):
         Raises:
             UserError: a plugin's command can't be imported, or two plugins bring it.
         """
-        entry = _CORE_COMMANDS.get(cmd_name)
-        if entry is not None:
-            return _import_command(entry.target)
+        own = super().get_command(ctx, cmd_name)
+        if own is not None:
+            return own
         found = _plugin_commands().get(cmd_name, [])
         if len(found) > 1:
             names = " and ".join(sorted(_origin(point) for point in found))
             raise UserError(f"command {cmd_name!r} is brought by {names}: uninstall one of them")
         return _import_plugin_command(found[0]) if found else None
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the list of commands from the stored summaries."""
-        rows = [(name, entry.summary) for name, entry in _CORE_COMMANDS.items()]
-        for name, found in sorted(_plugin_commands().items()):
-            rows.append((name, f"From {_origin(found[0])}."))
-        with formatter.section("Commands"):
-            formatter.write_dl(rows)
-
-
-def _import_command(target: str) -> click.Command:
-    module, _, attribute = target.partition(":")
-    command: click.Command = getattr(importlib.import_module(module), attribute)
-    return command
+    def help_rows(self) -> list[tuple[str, str]]:
+        found = sorted(_plugin_commands().items())
+        return [*super().help_rows(), *((name, f"From {_origin(by[0])}.") for name, by in found)]
 
 
 def _origin(point: EntryPoint) -> str:
@@ -113,7 +97,7 @@ def _plugin_commands() -> dict[str, list[EntryPoint]]:
 
 def _import_plugin_command(point: EntryPoint) -> click.Command:
     try:
-        command = _import_command(point.value)
+        command = LazyCommand(point.value, "").load()
     # Any code may run at a plugin's import, and whatever it raises must name the plugin.
     except Exception as error:
         raise UserError(
@@ -134,7 +118,11 @@ def _show_version(ctx: click.Context, _: click.Parameter, is_asked: bool) -> Non
         ctx.exit()
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=_Commands,
+    lazy=_CORE_COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.option(
     "--version",
     is_flag=True,

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from ruach_core.evaluation.ct2_decode import Ct2Recognizer
     from ruach_core.evaluation.export_info import ExportInfo, Window
     from ruach_core.evaluation.metrics import PairedComparison
-    from ruach_core.evaluation.report import UtteranceRow
+    from ruach_core.evaluation.report import SourceRates, UtteranceRow
     from ruach_core.plugins import Plugins
+    from ruach_core.sources import DataSources
     from ruach_core.types import EvalReport, Hypothesis, SetAside, Split, TextNormalizer, Utterance
 
 _PATH: Any = click.Path(path_type=Path)
@@ -37,7 +38,7 @@ class _Request:
 
     model: Path
     lang: str | None
-    data: Path | None
+    data: tuple[str, ...]
     split: Split
     window: Window | None
     compute_type: str
@@ -58,8 +59,10 @@ class _Request:
 @click.option("--lang", help="Language code; by default the one that the model was trained for.")
 @click.option(
     "--data",
-    type=_PATH,
-    help="The dataset's folder; by default dataset/data, or else the pack's bundled sample.",
+    multiple=True,
+    metavar="DIR",
+    help="The dataset's folder, by default dataset/data, or else the pack's bundled sample; may be "
+    "repeated.",
 )
 @click.option(
     "--split",
@@ -145,6 +148,7 @@ class _Measured:
     utterances: tuple[Utterance, ...]
     hypotheses: list[Hypothesis]
     set_aside: tuple[SetAside, ...]
+    by_source: list[SourceRates]
     notes: list[str]
     whisper_language: str
     compute_type: str
@@ -154,7 +158,7 @@ class _Measured:
 def _measure(
     request: _Request, info: ExportInfo, plugins: Plugins, normalizer: TextNormalizer
 ) -> _Measured:
-    from ruach_core.evaluation.report import build_report
+    from ruach_core.evaluation.report import build_report, rates_by_source
     from ruach_core.evaluation.silence import build_silence_report, write_silent_clips
 
     corpus = _read_split(request, plugins, normalizer)
@@ -191,16 +195,18 @@ def _measure(
         silence=build_silence_report(silent, written, normalizer=normalizer),
     )
     notes = [*describe_token(lang, token, info, plugins.manifest), *corpus.notes]
-    return _Measured(report, utterances, hypotheses, corpus.set_aside, notes, token, *computed)
+    by_source = rates_by_source(utterances, hypotheses, normalizer=normalizer)
+    return _Measured(
+        report, utterances, hypotheses, corpus.set_aside, by_source, notes, token, *computed
+    )
 
 
 def _read_split(request: _Request, plugins: Plugins, normalizer: TextNormalizer) -> Corpus:
     from ruach_core.config import DataConfig
     from ruach_core.data.read import read_corpus
 
-    source = _find_source(request.data, plugins)
     return read_corpus(
-        source,
+        _find_sources(request.data, plugins),
         plugins,
         normalizer=normalizer,
         settings=DataConfig(),  # type: ignore[call-arg]
@@ -220,19 +226,31 @@ def _progress(length: int, label: str) -> Iterator[Callable[[int], None]]:
 
 
 def _check_model(model: Path) -> None:
+    from ruach_core.evaluation.ct2_decode import is_export
+
+    example = "MODEL is the folder of an export, such as models/whisper-am-ct2"
     if not model.is_dir():
-        raise UserError(
-            f"{model}: no such folder; MODEL is the folder of an export, such as "
-            "models/whisper-am-ct2"
-        )
+        raise UserError(f"{model}: no such folder; {example}")
+    if not is_export(model) and not (model / "config.json").is_file():
+        raise UserError(f"{model}: no model in it; {example}")
 
 
-def _find_source(data: Path | None, plugins: Plugins) -> Path:
-    """The dataset that was asked for, or the default one, or the pack's sample, with a note."""
+def _find_sources(data: tuple[str, ...], plugins: Plugins) -> DataSources:
+    """The data that was asked for, or the default, or the pack's sample, with a note.
+
+    Raises:
+        UserError: there is none, or a weight is given, which a measurement has no use for.
+    """
     from ruach_core.config import DEFAULT_DATA
+    from ruach_core.sources import DataSources
 
-    if data is not None or DEFAULT_DATA.exists():
-        return data or DEFAULT_DATA
+    if data:
+        sources = DataSources.parse(data)
+        if any(weight != 1.0 for weight in sources.weights):
+            raise UserError(f"--data {sources}: weights are for training; measured is every clip")
+        return sources
+    if DEFAULT_DATA.exists():
+        return DataSources.of(DEFAULT_DATA)
     manifest, pack = plugins.manifest, plugins.pack
     if manifest is None or manifest.sample is None or pack is None or pack.directory is None:
         raise UserError(f"{DEFAULT_DATA}: no such dataset; give its folder with --data DIR")
@@ -241,7 +259,7 @@ def _find_source(data: Path | None, plugins: Plugins) -> Path:
         f"no {DEFAULT_DATA} here: measuring on the bundled {kind} sample of {pack.distribution}",
         err=True,
     )
-    return pack.directory / manifest.sample.path
+    return DataSources.of(pack.directory / manifest.sample.path)
 
 
 @contextmanager
@@ -277,10 +295,11 @@ def _to_lines(
     rows: Sequence[UtteranceRow],
     comparison: PairedComparison | None,
 ) -> Iterator[str]:
-    from ruach_core.evaluation.report import percent, report_lines
+    from ruach_core.evaluation.report import percent, report_lines, source_line
 
     yield from measured.notes
     yield from report_lines(measured.report)
+    yield from (source_line(rates) for rates in measured.by_source)
     yield f"computed in {measured.compute_type} on {measured.device}"
     if measured.set_aside:
         yield f"{len(measured.set_aside)} clips set aside:"
@@ -306,6 +325,7 @@ def _to_json(request: _Request, measured: _Measured, comparison: PairedCompariso
         "compute_type": measured.compute_type,
         "device": measured.device,
         "notes": measured.notes,
+        "by_source": [asdict(rates) for rates in measured.by_source],
         "set_aside": [asdict(clip) for clip in measured.set_aside],
     }
     if comparison is not None:

@@ -31,7 +31,8 @@ whole run, and the WER that others reached with as many hours; and one line with
 
 On this machine the time is measured: about 20 seconds of real training steps on these clips, with
 a Whisper that is on disk (pip install ruach-model-whisper-base brings one). Nothing is downloaded,
-and nothing is written. For a GPU that isn't here it is an estimate, and says so.
+and nothing is written but Ruach's cache of that Whisper. For a GPU that isn't here it is an
+estimate, and says so.
 
 \b
 Examples:

@@ -14,8 +14,8 @@ from ruach_core.types import Finding, Severity, TextTokenizer, Utterance
 
 _N_NAMED = 10
 _N_EXAMPLES = 3
-_SPOKEN = frozenset({"Pc", "Po", "Sc", "Sm"})
-"""General categories of signs that people read aloud: per cent, currencies, plus."""
+_SPOKEN = frozenset("%‰&@+=×÷°")
+"""Signs that people read aloud, beside currencies; others may be mark-up (<, *, _, |)."""
 
 
 class BrokenTextCheck:
@@ -156,7 +156,9 @@ class AlphabetCheck:
             "has one",
             severity="info",
         )
-        are_spoken = all(unicode.category(c) in _SPOKEN for c in found["symbol"].counts)
+        are_spoken = all(
+            c in _SPOKEN or unicode.category(c) == "Sc" for c in found["symbol"].counts
+        )
         yield from self._describe(
             found["symbol"],
             "symbols that are neither letters nor ordinary punctuation",

@@ -24,6 +24,7 @@ from ruach_core.evaluation.decoding_batches import DecodingBatch, plan_batches
 from ruach_core.evaluation.device import usable_device
 from ruach_core.evaluation.export_info import ExportInfo, Window, clamp_tokens
 from ruach_core.evaluation.rescoring import Candidate, Rescorer, with_ctc
+from ruach_core.evaluation.silence import is_silence
 from ruach_core.features import (
     MAX_SAMPLES,
     MAX_WINDOW_S,
@@ -307,12 +308,16 @@ class Ct2Recognizer:
         return found
 
     def _candidates(self, result: Any) -> list[Candidate]:
+        """The beam's hypotheses; where nobody speaks, one without text."""
         candidates = []
         for ids, score in zip(result.sequences_ids, result.scores, strict=True):
             kept = tuple(t for t in ids if t < self.tokens.end)
             # CTranslate2 divides by the number of tokens, the end not counted (length_penalty 1).
             log_prob = score * len(ids) if ids else -math.inf
             candidates.append(Candidate(kept, self.tokenizer.decode(kept).strip(), log_prob))
+        first = candidates[0]
+        if is_silence(result.no_speech_prob, first.log_prob, len(first.ids)):
+            return [Candidate((), "", 0.0)]
         return candidates
 
     def _encoded(self, states: FloatArray, features: Any) -> Any:
@@ -335,6 +340,7 @@ class Ct2Recognizer:
             beam_size=self.beam_size,
             num_hypotheses=n_best,
             return_scores=True,
+            return_no_speech_prob=True,
             max_length=ct2_max_length(self._max_new_tokens),
             suppress_tokens=[-1],
         )

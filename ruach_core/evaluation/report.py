@@ -237,6 +237,14 @@ def report_lines(report: EvalReport) -> list[str]:
     return lines
 
 
+def source_line(rates: SourceRates) -> str:
+    """The rates of one of several sources, for people."""
+    return (
+        f"of these, {rates.n_utterances} clips from {rates.source}: WER {percent(rates.wer.rate)} "
+        f"strict, CER {percent(rates.cer.rate)}"
+    )
+
+
 def decoding(report: EvalReport) -> str:
     """How decoding went: `greedy`, `beam 5`, or `beam 10, rescored (...)`."""
     search = f"beam {report.beam_size}" if report.beam_size > 1 else "greedy"

@@ -1,4 +1,4 @@
-"""What a model writes where nobody speaks.
+"""Where nobody speaks: when a decoder writes nothing, and what a model writes all the same.
 
 Whisper was trained on subtitles, and writes words for noise and for silence too. Clips of speech
 can't show it, and a recording that starts with a pause suffers from it. What is decoded here is the
@@ -22,6 +22,23 @@ _LENGTHS_S = (2.0, 5.0, 10.0)
 _FRAME = 512
 _QUIET_SHARE = 0.1
 _SHOWN_CHARACTERS = 40
+_NO_SPEECH_PROB = 0.6
+_UNSURE_LOG_PROB = -1.0
+
+
+def is_silence(no_speech_prob: float, log_prob: float, n_tokens: int) -> bool:
+    """Whether a hypothesis is taken for none, since nobody speaks.
+
+    Decoders keep Whisper from ending at once, so without this it always writes something. The rule
+    and its thresholds are openai-whisper's and faster-whisper's defaults (arXiv 2212.04356, section
+    4.5): the model holds silence for likely, and isn't sure of what it wrote.
+
+    Args:
+        no_speech_prob: of `<|nospeech|>` behind `<|startoftranscript|>`.
+        log_prob: natural log-probability of the text's tokens and the end.
+        n_tokens: of the text, without the end.
+    """
+    return no_speech_prob > _NO_SPEECH_PROB and log_prob / (n_tokens + 1) < _UNSURE_LOG_PROB
 
 
 def write_silent_clips(utterances: Sequence[Utterance], folder: Path) -> list[Utterance]:

@@ -14,6 +14,7 @@ import numpy as np
 from ruach_core.data.waveforms import load_utterance
 from ruach_core.evaluation.decoding_batches import plan_batches
 from ruach_core.evaluation.export_info import Window
+from ruach_core.evaluation.silence import is_silence
 from ruach_core.features import MAX_WINDOW_S, log_mel, pad_waveform
 from ruach_core.models.memory import is_out_of_memory, release_memory
 from ruach_core.models.special_tokens import SpecialTokens, WhisperTokenizer
@@ -119,6 +120,8 @@ class TorchRecognizer:
         prompt = torch.tensor([self._tokens.prompt] * len(features), device=features.device)
         always, at_first = self._suppressed()
         rows: list[list[int]] = [[] for _ in features]
+        log_probs = np.zeros(len(features))
+        no_speech = np.zeros(len(features))
         is_done = np.zeros(len(features), dtype=bool)
         step_ids, cache = prompt, None
         for n in range(self._max_new_tokens):
@@ -133,7 +136,10 @@ class TorchRecognizer:
             logits[:, always] = -torch.inf
             if n == 0:
                 logits[:, at_first] = -torch.inf
-            chosen = logits.argmax(-1)
+                first = output.logits[:, 0].float().softmax(-1)
+                no_speech = first[:, self._tokens.no_speech].cpu().numpy()
+            best, chosen = logits.log_softmax(-1).max(-1)
+            log_probs += np.where(is_done, 0.0, best.cpu().numpy())
             for row, token in enumerate(chosen.tolist()):
                 is_done[row] |= token == end
                 if not is_done[row]:
@@ -141,7 +147,8 @@ class TorchRecognizer:
             if is_done.all():
                 break
             step_ids = chosen[:, None]
-        return rows
+        heard = zip(rows, no_speech.tolist(), log_probs.tolist(), strict=True)
+        return [[] if is_silence(silent, said, len(row)) else row for row, silent, said in heard]
 
     def _suppressed(self) -> tuple[list[int], list[int]]:
         config = self._model.generation_config

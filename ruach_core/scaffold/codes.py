@@ -65,6 +65,8 @@ def look_up(code: str) -> KnownLanguage:
     if row is not None:
         if not whisper and row["two"] in WHISPER_LANGUAGES:
             whisper, reason = row["two"], f"{row['two']!r} is Whisper's own code for {row['name']}"
+        elif not whisper:
+            whisper, reason = _whisper_language(row["two"], code)
         return KnownLanguage(row["three"], row["name"], whisper, reason)
     return KnownLanguage(primary if len(primary) == 3 else "", "", whisper, reason)
 

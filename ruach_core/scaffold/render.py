@@ -15,6 +15,7 @@ from ruach_core.packs import core_version
 from ruach_core.scaffold.alphabet import format_alphabet
 from ruach_core.scaffold.choose import Choices, Line, show
 from ruach_core.scaffold.tokens import TokenRate
+from ruach_core.text.ethiopic import GEMINATION_MARKS
 from ruach_core.types import HOOK_API
 
 LICENSES = (
@@ -178,11 +179,13 @@ def _target_rules(choices: Choices) -> tuple[list[str], set[str]]:
             "latin.unify_typed_accents(),",
         ]
     if _is_ethiopic(choices):
+        if not _spells_gemination(choices):
+            lines += [
+                *_comment("Gemination marks are teaching aids, and no letter here has one."),
+                "*ethiopic.clean_marks(),",
+            ]
         lines += [
-            *_comment(
-                "Gemination marks, wordspace, punctuation: what the script's languages share."
-            ),
-            "*ethiopic.clean_marks(),",
+            *_comment("Wordspace, punctuation: what the script's languages share."),
             "*ethiopic.punctuation_rules(),",
         ]
     if choices.spacing:
@@ -207,22 +210,11 @@ def _score_folds(choices: Choices) -> tuple[list[str], set[str]]:
             *_comment("Chant notation stands inside words, and would become a space."),
             "ethiopic.strip_tonal_marks(),",
         ]
-    if choices.has_dotless_i:
-        needs.add("replace_characters")
-        lines += [
-            *_comment("Unicode's case folding takes I for the capital of i."),
-            "replace_characters(",
-            '    "capitals of i and ı",',
-            '    {"I": "ı", "İ": "i"},',
-            '    reason="I is the capital of ı, and İ that of i.",',
-            "),",
-        ]
     case = "Case, punctuation" if choices.has_case else "Case (of foreign words), punctuation"
     lines += [
         *_comment(f"{case}. An apostrophe inside a word stays, and parts no word; other"),
-        *_comment('marks become a space. surface_folds("NFC", between_letters="\'-") would keep'),
-        *_comment("hyphens inside words as well."),
-        '*surface_folds("NFC"),',
+        *_comment('marks become a space. between_letters="\'·-" would keep hyphens inside words.'),
+        f'*surface_folds("NFC"{", dotless_i=True" if choices.has_dotless_i else ""}),',
     ]
     return lines, needs
 
@@ -253,6 +245,11 @@ def _repairs(choices: Choices) -> str:
 
 def _is_ethiopic(choices: Choices) -> bool:
     return choices.script.code == "Ethi"
+
+
+def _spells_gemination(choices: Choices) -> bool:
+    """Whether a gemination mark is part of a letter, so that it must stay."""
+    return any(mark in letter for letter in choices.alphabet for mark in GEMINATION_MARKS)
 
 
 def _comment(text: str) -> list[str]:

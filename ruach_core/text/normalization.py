@@ -161,12 +161,66 @@ def clean_rules(form: UnicodeForm, *, keep_joiners: bool = False) -> tuple[Rule,
     )
 
 
-def fold_case(form: UnicodeForm) -> Rule:
-    """Unicode case folding, back in the declared form (Unicode ch. 3.13)."""
+def fold_case(form: UnicodeForm, *, dotless_i: bool = False) -> Rule:
+    """Unicode case folding, back in the declared form (Unicode ch. 3.13, CaseFolding.txt).
+
+    Two foldings differ. ß stays, since ss is other words (Maße, Masse); ẞ is its capital. İ is the
+    capital of i, and a second dot on an i, which other software leaves there, goes.
+
+    Args:
+        form: the pack's declared Unicode form.
+        dotless_i: I is the capital of ı, as in Turkish (SpecialCasing.txt).
+    """
+
+    def apply(text: str) -> str:
+        if dotless_i:
+            text = _DOTTED_CAPITAL.sub("i", text).replace("I", "ı")
+        if "ß" in text or "ẞ" in text:
+            folded = "ß".join(part.casefold() for part in text.replace("ẞ", "ß").split("ß"))
+        else:
+            folded = text.casefold()
+        if "\u0307" in folded:
+            folded = _SECOND_DOT.sub("i", folded)
+        return unicode.normalize_form(folded, form)
+
     return Rule(
-        "case",
-        lambda text: unicode.normalize_form(text.casefold(), form),
-        "Capital letters count as small ones, since nobody hears the difference.",
+        "case", apply, "Capital letters count as small ones, since nobody hears the difference."
+    )
+
+
+def keep_words_whole() -> tuple[Rule, ...]:
+    """Letters that a joiner is part of, and signs inside words, before joiners and signs go."""
+    columns = ("sequence", "becomes", "name", "source")
+    letters = {
+        _parse_sequence(row["sequence"]): _parse_sequence(row["becomes"])
+        for row in read_table("ruach_core.text", "joined_letters.tsv", columns=columns)
+    }
+    columns = ("code_points", "becomes", "name", "source")
+    signs = {
+        chr(code_point): row["becomes"]
+        for row in read_table("ruach_core.text", "inner_signs.tsv", columns=columns)
+        for code_point in parse_code_points(row["code_points"])
+    }
+    return (
+        replace_pattern(
+            "joined letters",
+            "|".join(letters),
+            lambda match: letters[match[0]],
+            needs="\u200d",
+            reason="Letters once written with a hidden joiner, such as chillus, become today's.",
+        ),
+        replace_characters(
+            "inner signs",
+            signs,
+            reason="Signs over or between the letters of a word, such as ՞, part no word.",
+        ),
+        replace_pattern(
+            "gershayim",
+            f'(?<=[{_HEBREW}])["\u05f4](?=[{_HEBREW}])',
+            "",
+            needs='"\u05f4',
+            reason="The gershayim inside a Hebrew acronym go, so that it counts as one word.",
+        ),
     )
 
 
@@ -189,12 +243,13 @@ def drop_variation_selectors() -> Rule:
 
 
 def remove_punctuation(
-    *, between_letters: str = "'", between_digits: str = ".,:", after_digits: str = ""
+    *, between_letters: str = "'·", between_digits: str = ".,:", after_digits: str = ""
 ) -> Rule:
     """Everything that no word is made of becomes a space; marks stay with their letters.
 
     Args:
-        between_letters: characters that stay between two word characters ("'" in ng'ombe).
+        between_letters: characters that stay between two word characters ("'" in ng'ombe, "·" in
+            Catalan col·legi).
         between_digits: characters that stay between two digits ("." in 3.14).
         after_digits: characters that stay after a digit ("%").
     """
@@ -226,14 +281,16 @@ def remove_punctuation(
     )
 
 
-def surface_folds(form: UnicodeForm, **kept: str) -> tuple[Rule, ...]:
+def surface_folds(form: UnicodeForm, *, dotless_i: bool = False, **kept: str) -> tuple[Rule, ...]:
     """Case, apostrophes and punctuation folded, for `score` in any script.
 
     Args:
         form: the pack's declared Unicode form.
+        dotless_i: as for `fold_case`.
         **kept: arguments of `remove_punctuation`.
     """
     return (
+        *keep_words_whole(),
         Rule(
             "joiners",
             unicode.strip_invisible,
@@ -241,7 +298,7 @@ def surface_folds(form: UnicodeForm, **kept: str) -> tuple[Rule, ...]:
         ),
         drop_variation_selectors(),
         unicode_form(form),
-        fold_case(form),
+        fold_case(form, dotless_i=dotless_i),
         unify_apostrophes(),
         remove_punctuation(**kept),
         # U+02BC is a letter, so it outlives the rule above, at the end of a word too.
@@ -268,6 +325,10 @@ class _SpacesForPunctuation(dict[str, str]):
 # Every letter and number is `\w`, so all that has to be looked up is marks and what is no word;
 # "_" is `\w` too, and no word.
 _NO_WORD_CHARACTER = re.compile(r"[^\w ]")
+_DOTTED_CAPITAL = re.compile("I\u0307+|İ")
+_SECOND_DOT = re.compile("i\u0307+")
+_HEBREW = "\u0591-\u05c7א-ת"
+"""Hebrew letters and the points that stand on them."""
 
 
 def _any_of(code_points: Iterable[int]) -> str:
@@ -280,6 +341,10 @@ def _any_of(code_points: Iterable[int]) -> str:
             ranges.append([code_point, code_point])
     inside = "".join(f"{re.escape(chr(a))}-{re.escape(chr(b))}" for a, b in ranges)
     return f"[{inside}]" if inside else "(?!)"
+
+
+def _parse_sequence(cell: str) -> str:
+    return "".join(chr(c) for part in cell.split() for c in parse_code_points(part))
 
 
 def _characters(table: str) -> Sequence[str]:

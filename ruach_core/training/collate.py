@@ -104,7 +104,8 @@ class Collator:
 
     def n_target_tokens(self, windows: Sequence[TrainingWindow]) -> int:
         """Tokens that the loss of these windows counts: language, task, mode, text and end."""
-        return sum(len(_sequence(window, self._text_ids, self._tokens)) - 1 for window in windows)
+        targets = decoder_ids(windows, self._text_ids, self._tokens)[1]
+        return int((targets != IGNORED).sum())
 
     def _lay_out(
         self, window: TrainingWindow, waveform: FloatArray, epoch: int
@@ -142,30 +143,29 @@ def decoder_ids(
     one start token; the target is the same without the start and with `<|endoftext|>` behind. With
     timestamps it is `<|startoftranscript|> <|language|> <|transcribe|> <|0.00|> text <|2.34|> ...`,
     and a text before the window stands in front, behind `<|startofprev|>`, which no loss counts.
+
+    Without speech there is no text, and two targets: `<|nospeech|>` behind the start, where decoders
+    read how likely it is that nobody speaks, and the end behind the prompt.
     """
     sequences = [_sequence(window, text_ids, tokens) for window in windows]
     prompts = [_prompt(window, text_ids, tokens) for window in windows]
     length = max(len(p) + len(s) for p, s in zip(prompts, sequences, strict=True)) - 1
     inputs = np.full((len(windows), length), tokens.end, dtype=np.int64)
     targets = np.full((len(windows), length), IGNORED, dtype=np.int64)
-    for row, (prompt, sequence) in enumerate(zip(prompts, sequences, strict=True)):
+    for row, (window, prompt, sequence) in enumerate(zip(windows, prompts, sequences, strict=True)):
         end = len(prompt) + len(sequence) - 1
         inputs[row, :end] = [*prompt, *sequence[:-1]]
         targets[row, len(prompt) : end] = sequence[1:]
+        if window.silence is not None:
+            targets[row, : end - 1] = IGNORED
+            targets[row, 0] = tokens.no_speech
     return inputs, targets
 
 
 def _sequence(
     window: TrainingWindow, text_ids: Sequence[Sequence[int]], tokens: SpecialTokens
 ) -> list[int]:
-    """From the start token to the end of the text.
-
-    Without speech there is no text: every other such window teaches to end at once behind the
-    prompt, and every other one the token by which Whisper tells that nobody speaks.
-    """
-    if window.silence is not None:
-        prompt = tokens.prompt if window.silence % 2 else [tokens.start, tokens.no_speech]
-        return [*prompt, tokens.end]
+    """From the start token to the end of the text."""
     if not window.ends:
         texts = [token for i in window.indices for token in text_ids[i]]
         return [*tokens.prompt, *texts, tokens.end]

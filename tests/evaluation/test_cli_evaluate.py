@@ -127,6 +127,21 @@ def test_evaluate_writes_a_table_and_compares_with_another(
     assert "can't tell with 3 clips" in capsys.readouterr().out
 
 
+def test_several_sources_are_measured_together(
+    export: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = tmp_path / "other" / "test"
+    other.mkdir(parents=True)
+    clip = next((data / "test" / "audio").glob("clip0*"))
+    shutil.copy(clip, other / clip.name)
+    (other / "metadata.csv").write_text(f"file_name,transcription\n{clip.name},one text\n")
+    assert _evaluate(export, "--data", data, "--data", other.parent) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert any(line.startswith("4 test clips, ") for line in lines)
+    assert any(line.startswith("of these, 3 clips from data: WER ") for line in lines)
+    assert any(line.startswith("of these, 1 clips from other: WER ") for line in lines)
+
+
 def test_options_of_the_pack_reach_the_normalizer(
     export: Path, data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -145,6 +160,7 @@ def test_options_of_the_pack_reach_the_normalizer(
         (("--lang", "xx"), "no language pack for 'xx'"),
         (("--option", "case"), "NAME=VALUE"),
         (("--compare", "gone.csv"), "gone.csv"),
+        (("--data", "elsewhere:0.5"), "weights are for training"),
     ],
 )
 def test_faults_are_one_line(

@@ -10,6 +10,7 @@ from ruach_core.data.waveforms import load_utterance
 from ruach_core.evaluation.silence import (
     background_noise,
     build_silence_report,
+    is_silence,
     silence_line,
     write_silent_clips,
 )
@@ -114,3 +115,39 @@ def test_words_on_silence_are_counted_and_shown() -> None:
     assert silence_line(report) == line
     assert silence_line(_report("Amen")).startswith("1 word invented in 5 s")
     assert "'" + "la " * 13 + "l...'" in silence_line(_report("la " * 200))
+
+
+@pytest.mark.parametrize(
+    ("heard", "said"),
+    [((0.9, -3.0, 1), True), ((0.9, -1.5, 1), False), ((0.5, -9.0, 1), False)],
+)
+def test_silence_is_likely_and_the_text_unsure(heard: tuple[float, float, int], said: bool) -> None:
+    assert is_silence(*heard) is said
+
+
+@pytest.mark.slow
+def test_both_decoders_write_nothing_for_noise(
+    whisper_base_export: Path, spoken: list[tuple[str, Path]], tmp_path: Path
+) -> None:
+    from ruach_core.evaluation.ct2_decode import Ct2Recognizer
+    from ruach_core.evaluation.torch_decode import TorchRecognizer
+    from ruach_core.models.ctranslate2_import import convert_ctranslate2_model
+    from ruach_core.training.preparation import load_model
+
+    noise = np.random.default_rng(0).standard_normal(5 * SAMPLING_RATE) * 10 ** (-30 / 20)
+    soundfile.write(tmp_path / "noise.wav", noise, SAMPLING_RATE)
+    clips = [
+        Utterance(path.name, path, "", "test", duration_s=soundfile.info(path).duration)
+        for path in (tmp_path / "noise.wav", spoken[0][1])
+    ]
+    by_ct2 = Ct2Recognizer(whisper_base_export, language="en", compute_type="float32")
+    folder = tmp_path / "model"
+    convert_ctranslate2_model(whisper_base_export, folder)
+    by_torch = TorchRecognizer(
+        load_model(folder, by_ct2.tokens, []), by_ct2.tokenizer, by_ct2.tokens,
+        max_new_tokens=60, window_margin_s=1.0,
+    )  # fmt: skip
+    texts = [hypothesis.text for hypothesis in by_ct2.decode_utterances(clips, window="full")]
+    assert texts[0] == ""
+    assert len(texts[1].split()) > 2
+    assert [hypothesis.text for hypothesis in by_torch.decode(clips, window="full")] == texts

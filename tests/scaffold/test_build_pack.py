@@ -229,3 +229,13 @@ def test_a_source_that_fails_is_passed_over():
             return [Failing()]
 
     assert find_tokenizer(None, Sources()) is None
+
+
+@pytest.mark.parametrize(
+    ("texts", "keeps_mark"), [(["ሃ፞ታ ሀታ", "ሰ፝ባ ሰባ"] * 20, True), (["ሃታ ሀታ", "ሰባ"] * 20, False)]
+)
+def test_gemination_marks_of_the_alphabet_stay(texts, keeps_mark):
+    choices = choose(observe(texts), source="tests")
+    chain = load_chain(render_normalizer(ABOUT, choices), name="chain")
+    assert any("\u135e" in letter for letter in choices.alphabet) is keeps_mark
+    assert (chain.normalize("ሃ፞ታ", purpose="target") == "ሃ፞ታ") is keeps_mark

@@ -200,7 +200,8 @@ def test_an_installed_packs_code_is_an_error_that_names_it():
     ("code", "three", "token"),
     [("zu", "zul", ""), ("sw", "swa", "sw"), ("jv", "jav", "jw"), ("nb", "nob", "no"),
      ("sr-Latn", "srp", "sr"), ("kab", "kab", ""), ("haw", "haw", "haw"), ("swh", "swh", "sw"),
-     ("gn", "grn", "")],
+     ("gn", "grn", ""), ("jav", "jav", "jw"), ("nob", "nob", "no"), ("arb", "arb", "ar"),
+     ("ekk", "ekk", "et")],
 )  # fmt: skip
 def test_codes_are_looked_up(code, three, token):
     known = look_up(code)

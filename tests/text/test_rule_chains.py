@@ -74,7 +74,20 @@ def test_core_normalizer_never_splits_at_marks(word: str) -> None:
         ("3.14 8:30 1,5. 25%", "3.14 8:30 1,5 25"),
         ("sañ-sañ (ak)", "sañ sañ ak"),
         ("می\u200cروم", "میروم"),
-        ("STRASSE Straße", "strasse strasse"),
+        # ss is another word than ß: Maße "measures", Masse "mass".
+        ("STRASSE Straße STRAẞE Maße", "strasse straße straße maße"),
+        # Armenian marks over a vowel, and its apostrophe.
+        ("Ի՞նչ ես անում, Արա՛մ։", "ինչ ես անում արամ"),
+        ("օ՜հ դ՚Արկ", "օհ դ'արկ"),
+        # Malayalam "he", in both encodings, is another word than "to him"; likewise khanda ta, and
+        # Marathi "valleys" against "sea".
+        ("അവന\u0d4d\u200d അവ\u0d7b അവന\u0d4d", "അവ\u0d7b അവ\u0d7b അവന\u0d4d"),
+        ("হঠাত\u09cd\u200d", "হঠা\u09ce"),
+        ("दर\u094d\u200dया दऱ\u094dया दर\u094dया", "दऱ\u094dया दऱ\u094dया दर\u094dया"),
+        ("Col·legi, ·", "col·legi"),
+        ('צה״ל צה"ל ג׳ירפה', "צהל צהל ג'ירפה"),
+        ("ᠬᠠᠷ\u180eᠠ", "ᠬᠠᠷᠠ"),
+        ("İyi i\u0307yi", "iyi iyi"),
         ("kàá\u02c8lé ꜊má", "kàá\u02c8lé ꜊má"),  # tone letters are no punctuation
         ("", ""),
         ("...", ""),
@@ -82,6 +95,15 @@ def test_core_normalizer_never_splits_at_marks(word: str) -> None:
 )
 def test_core_score(text: str, score: str) -> None:
     assert CORE.normalize(text, purpose="score") == score
+
+
+@pytest.mark.parametrize(
+    ("lang", "lower"), [("tr", "ışık"), ("az-Latn", "ışık"), ("sw", "i\u015fik")]
+)
+def test_capital_i_is_that_of_the_language(lang: str, lower: str) -> None:
+    normalizer = Plugins.load(lang, use_pack=False).normalizer()
+    assert normalizer.normalize("IŞIK İYİ", purpose="score") == f"{lower} iyi"
+    assert normalizer.normalize("IŞIK İYİ", purpose="target") == "IŞIK İYİ"
 
 
 def test_core_target_keeps_what_a_reader_sees() -> None:

@@ -116,3 +116,10 @@ def test_expansion_comes_before_folding() -> None:
 def test_unknown_initials_are_joined_in_score_alone() -> None:
     assert _score("የኢ.ፌ.ዴ.ሪ") == "የኢፌዴሪ"
     assert _target("የኢ.ፌ.ዴ.ሪ") == "የኢ.ፌ.ዴ.ሪ"
+    assert _score("ኢ.ፌ.ዴ.ሪን") == "ኢፌዴሪን"
+    assert _score("ሕ.ግ በሕ.ግ") == "ህግ በህግ"
+
+
+@pytest.mark.parametrize("written", ["በቃ.አለ", "የት.ነው", "የኔ.ነው", "ከዛ.በኋላ", "ሄደ.በቃ.አለ"])
+def test_a_stop_whose_space_was_forgotten_parts_words(written: str) -> None:
+    assert _score(written) == _score(written.replace(".", ". "))

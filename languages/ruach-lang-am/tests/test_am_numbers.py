@@ -4,7 +4,7 @@ import random
 from pathlib import Path
 
 import pytest
-from ruach_lang_am.numbers import MAX_VALUE, spell_cardinal, spell_decimal
+from ruach_lang_am.numbers import MAX_VALUE, spell_cardinal
 
 _LINES = (Path(__file__).parent / "am_number_words.tsv").read_text(encoding="utf-8").splitlines()
 _ROWS = [line.split("\t") for line in _LINES if line[0].isdigit()]
@@ -86,8 +86,3 @@ def test_a_bare_hundred_stands_at_the_head_alone() -> None:
 def test_what_has_no_words(value: int) -> None:
     with pytest.raises(ValueError, match="no words"):
         spell_cardinal(value)
-
-
-def test_decimals_are_read_digit_by_digit() -> None:
-    assert spell_decimal(3, "14") == "ሦስት ነጥብ አንድ አራት"
-    assert spell_decimal(0, "050") == "ዜሮ ነጥብ ዜሮ አምስት ዜሮ"

@@ -111,6 +111,18 @@ def test_geresh_letters_are_one_word(sign: str) -> None:
     assert score(f"קולג{sign} {sign}טוב{sign}") == "קולג טוב"
 
 
+@pytest.mark.parametrize("sign", ["'", "׳", "’", "‘"])
+def test_a_prefix_and_a_quoted_word_are_one(sign: str) -> None:
+    assert score(f"קראתי ב{sign}הארץ{sign}") == score('קראתי ב"הארץ"') == "קראתי בהארץ"
+    assert score(f"וכשה{sign}מומחים הגדולים{sign}, אמרו") == "וכשהמומחים הגדולים אמרו"
+    assert target(f"ה{sign}מומחים{sign}") == "ה'מומחים'"
+
+
+@pytest.mark.parametrize("word", ["ל'אקילה", "ג'ירפה וצ'יפס", "ה'א", "ו'יליאם'", "מז'ורקה'"])
+def test_other_geresh_stay(word: str) -> None:
+    assert score(word) == word.rstrip("'")
+
+
 @pytest.mark.parametrize("pair", [("צהריים", "צהרים"), ("תוכנית", "תכנית"), ("מלך", "מלכ")])
 def test_spelling_and_final_letters_are_never_folded(pair: tuple[str, str]) -> None:
     assert score(pair[0]) != score(pair[1])

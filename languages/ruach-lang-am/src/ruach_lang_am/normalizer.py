@@ -131,7 +131,7 @@ def fold_rules(
 def _strip_punctuation(reads_numbers: bool) -> tuple[Rule, ...]:
     if not reads_numbers:
         return (
-            join_digit_groups(),
+            ethiopic.join_digit_groups(),
             drop_inner_apostrophes(),
             remove_punctuation(between_letters="", between_digits=".:,", after_digits="%"),
         )
@@ -192,23 +192,18 @@ def compose_labialised(*, folds_sixth: bool = False) -> Rule:
 
 
 def join_initials() -> Rule:
-    """Dotted initials are one word: ኢ.ፌ.ዴ.ሪ is also written ኢፌዴሪ (Walta news has both)."""
-    initials = f"(?<![{LETTERS}.]){PREFIXES}?[{LETTERS}](?:\\.[{LETTERS}])*"
+    """Dotted initials are one word: ኢ.ፌ.ዴ.ሪ is also written ኢፌዴሪ (Walta news has both).
+
+    With two dots the last letter may have an ending. With one both sides are single letters, since
+    a full stop whose space was forgotten (በቃ.አለ) parts words.
+    """
+    letter = f"[{LETTERS}]"
+    ends = f"(?:(?:\\.{letter})+\\.{letter}{{1,3}}|\\.{letter})(?!{letter})"
     return replace_pattern(
         "initials",
-        f"{initials}\\.[{LETTERS}]{{1,3}}(?![{LETTERS}])",
+        f"(?<![{LETTERS}.]){PREFIXES}?{letter}{ends}",
         lambda match: match[0].replace(".", ""),
         reason="Dotted initials count as one word: ኢ.ፌ.ዴ.ሪ is also written ኢፌዴሪ.",
-    )
-
-
-def join_digit_groups() -> Rule:
-    """1,234,567 is 1234567: Amharic text groups thousands by commas."""
-    return replace_pattern(
-        "digit groups",
-        r"(?<![0-9])(?<![0-9][.,])[0-9]{1,3}(?:,[0-9]{3})++(?![0-9])(?!,[0-9])",
-        lambda match: match[0].replace(",", ""),
-        reason="Commas that group the thousands of a number go: 1,234 is 1234 for scoring.",
     )
 
 

@@ -35,12 +35,6 @@ def spell_cardinal(value: int) -> str:
     return " ".join(word.word for word in spell(value))
 
 
-def spell_decimal(integer: int, fraction: str) -> str:
-    """The words of a decimal number: ነጥብ, then the digits after the point one by one."""
-    digits = " ".join(spell_cardinal(int(digit)) for digit in fraction)
-    return f"{spell_cardinal(integer)} {term('point')} {digits}"
-
-
 def spell(value: int) -> list[NumberWord]:
     """The words of a whole number, one by one.
 

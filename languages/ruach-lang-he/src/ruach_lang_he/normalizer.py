@@ -77,6 +77,7 @@ def fold_rules() -> tuple[Rule, ...]:
         # Case folding makes an apostrophe (U+0149); a selector may have stood between two.
         *unify_quotes(),
         join_acronyms(),
+        join_quoted(),
         *write_amounts(),
         join_prefixes(),
         *shield_numerals(
@@ -163,6 +164,20 @@ def join_acronyms() -> Rule:
         f'(?<=[{LETTERS}])"(?=[{LETTERS}])',
         "",
         reason="The gershayim inside an acronym go, so that it counts as one word.",
+    )
+
+
+def join_quoted() -> Rule:
+    """The quotation mark between a prefix and a quoted word goes: ב'הארץ' is one word."""
+    prefixes = "[והבלמכש]{0,3}[הבלמכש]"
+    return replace_pattern(
+        "quoted words",
+        # A geresh stands after no prefix but ו; the second mark tells a quotation from a foreign
+        # name (ל'אקילה).
+        f"(?<![{LETTERS}'])({prefixes})'(?=[{LETTERS}][^']{{0,60}}'(?![{LETTERS}]))",
+        r"\1",
+        needs="'",
+        reason="A prefix and the quoted word after it count as one word: ב'הארץ' is בהארץ.",
     )
 
 

@@ -180,6 +180,8 @@ def _choose(context: _Context) -> str | None:
         is_said_so = number > 10 if word == spell_number(1000, "masculine") else number > 1
         return spell_count(number, "masculine") if is_said_so else None
     if noun:
+        if number == 2 and word in _duals():
+            return None  # שנתיים or שתי שנים
         is_definite = word not in _genders()
         return spell_count(number, noun, is_definite=is_definite)
     if context.is_last and context.label != "factor":
@@ -279,6 +281,12 @@ def _prefixes() -> dict[str, bool]:
 def _genders() -> dict[str, Gender]:
     rows = read_table("ruach_lang_he", "nouns.tsv", columns=("word", "gender", "source"))
     return {row["word"]: "masculine" if row["gender"] == "m" else "feminine" for row in rows}
+
+
+@cache
+def _duals() -> frozenset[str]:
+    rows = read_table("ruach_lang_he", "duals.tsv", columns=("word", "dual", "source"))
+    return frozenset(row["word"] for row in rows)
 
 
 @cache
