@@ -10,7 +10,7 @@ import csv
 import glob
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,12 +26,14 @@ from ruach_core.alignment.recordings import (
 from ruach_core.alignment.segments import AlignedSegment
 from ruach_core.config import DataConfig
 from ruach_core.data.audio import load_audio
+from ruach_core.data.audio_names import RECORDING_SUFFIXES
 from ruach_core.data.clip_cells import clean_cell, clip_identity, clip_name, one_line
 from ruach_core.data.prepare import prepare
 from ruach_core.data.prepared import AUDIO, TABLE
 from ruach_core.data.subtitle_files import SUBTITLE_SUFFIXES
 from ruach_core.data.waveforms import to_wav
 from ruach_core.errors import DataError, RuachError, UserError
+from ruach_core.text.unicode import normalize_form
 from ruach_core.transcription.reading import find_audio_files, iter_audio
 
 if TYPE_CHECKING:
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     from ruach_core.types import TextNormalizer
 
 REVIEW = "review"
+_TEXTS = ".vtt, .srt or .txt"
 _ABOUT = ("recording", "recording_start_s", "recording_end_s", "score", "hypothesis")
 """Columns of every table beside the clip's own: where it was, and how surely it is aligned."""
 _KEPT = ("file_name", "transcription", "speaker", "start_s", "end_s", *_ABOUT)
@@ -49,11 +52,11 @@ _DOUBTFUL = ("file_name", "transcription", "speaker", *_ABOUT, "reason")
 
 @dataclass(frozen=True, slots=True)
 class RecordingJob:
-    """A recording and the file that has its text; `has_times` where those are subtitles."""
+    """A recording and the file that has its text, if any; `has_times` where those are subtitles."""
 
     audio: Path
-    known: Path
-    has_times: bool
+    known: Path | None
+    has_times: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +95,14 @@ class Aligner:
         """Copy the recording, and align it.
 
         Raises:
-            DataError: the recording or its text can't be used, or they don't belong together.
+            DataError: the recording or its text can't be used, or isn't there, or they don't
+                belong together.
         """
+        if job.known is None:
+            raise DataError(
+                f"{job.audio}: no {_TEXTS} of this name beside it; put its text there, or move the "
+                "recording away"
+            )
         known = read_known_text(job.known, self.normalizer, has_times=job.has_times)
         copy_recording(iter_audio(job.audio), copy)
         return align_recording(
@@ -103,7 +112,9 @@ class Aligner:
 
 
 def find_jobs(audio: Path, text: Path | None, subtitles: Path | None) -> list[RecordingJob]:
-    """The recordings, each with the file of its text.
+    """The recordings, each with the file of its text; first those that have none.
+
+    Of a folder's recordings of one name in several formats one is taken, as data is read.
 
     Args:
         audio: a recording, or a folder of recordings with texts of the same names beside them.
@@ -111,36 +122,68 @@ def find_jobs(audio: Path, text: Path | None, subtitles: Path | None) -> list[Re
         subtitles: the subtitles of one recording.
 
     Raises:
-        UserError: a file isn't there, or there is no text.
+        UserError: a file isn't there, a folder can't be listed, or there is no text at all.
     """
     for path in (text, subtitles):
         if path is not None and not path.is_file():
             raise UserError(f"{path}: no such file")
+    if not audio.exists():
+        raise UserError(f"{audio}: no such file or folder")
+    if audio.is_file() and audio.suffix.lower() in TEXT_SUFFIXES:
+        raise UserError(
+            f"{audio}: a text, not a recording; AUDIO comes first, --text FILE after it"
+        )
     known = text or subtitles
     if known is not None:
         if audio.is_dir():
             raise UserError(
-                f"{audio}: a folder, and {known} is the text of one recording; put a .txt, .srt or "
-                ".vtt of the same name beside each, or give one recording"
+                f"{audio}: a folder, and {known} is the text of one recording; put a {_TEXTS} of "
+                "the same name beside each, or give one recording"
             )
         return [RecordingJob(audio, known, subtitles is not None)]
-    found = [_pair(path) for path in find_audio_files(audio)]
-    jobs = [job for job in found if job is not None]
-    if not jobs:
-        where = "no recording in it has" if audio.is_dir() else "it has"
+    texts = _list_texts(audio if audio.is_dir() else audio.parent)
+    found = (_pair(path, texts) for path in _one_of_each_name(find_audio_files(audio)))
+    jobs = sorted(found, key=lambda job: job.known is not None)
+    if all(job.known is None for job in jobs):
+        where = "none of its recordings has a" if audio.is_dir() else "there is no"
         raise UserError(
-            f"{audio}: {where} a .txt, .srt or .vtt of the same name beside it; give its text with "
-            "--text or --subtitles"
+            f"{audio}: {where} {_TEXTS} of the same name beside it; give the text of one recording "
+            "with --text or --subtitles"
         )
     return jobs
 
 
-def _pair(audio: Path) -> RecordingJob | None:
-    for suffix in TEXT_SUFFIXES:
-        path = audio.with_suffix(suffix)
+def _stem(path: Path) -> str:
+    return normalize_form(path.stem, "NFC")
+
+
+def _one_of_each_name(recordings: Sequence[Path]) -> list[Path]:
+    found: dict[str, Path] = {}
+    # What is given by itself may have any ending.
+    order = {suffix: number for number, suffix in enumerate(RECORDING_SUFFIXES)}
+    for path in sorted(recordings, key=lambda path: order.get(path.suffix.lower(), len(order))):
+        found.setdefault(_stem(path), path)
+    return sorted(found.values())
+
+
+def _list_texts(folder: Path) -> dict[str, Path]:
+    """The folder's texts by their name without ending; of several the first by `TEXT_SUFFIXES`."""
+    found: dict[str, Path] = {}
+    try:
+        paths = sorted(folder.iterdir()) if folder.is_dir() else []
+    except OSError as error:
+        raise UserError(f"{folder}: can't be listed: {error.strerror or error}") from error
+    texts = [p for p in paths if p.suffix.lower() in TEXT_SUFFIXES and p.name[0] != "."]
+    for path in sorted(texts, key=lambda path: TEXT_SUFFIXES.index(path.suffix.lower())):
         if path.is_file():
-            return RecordingJob(audio, path, suffix in SUBTITLE_SUFFIXES)
-    return None
+            found.setdefault(_stem(path), path)
+    return found
+
+
+def _pair(audio: Path, texts: Mapping[str, Path]) -> RecordingJob:
+    known = texts.get(_stem(audio))
+    has_times = known is not None and known.suffix.lower() in SUBTITLE_SUFFIXES
+    return RecordingJob(audio, known, has_times)
 
 
 def check_output(output: Path) -> None:
@@ -168,7 +211,7 @@ def segment_recordings(
 ) -> SegmentingReport:
     """Align all recordings, and write their segments; the folder appears whole or not at all.
 
-    A recording that can't be aligned is reported, and the others are done.
+    A recording that can't be aligned, or has no text, is reported, and the others are done.
 
     Args:
         jobs: the recordings.

@@ -196,5 +196,5 @@ def _rate(segment: AlignedSegment) -> float:
 def _find_odd_rate(segment: AlignedSegment, median: float) -> str:
     rate = _rate(segment)
     if not median / _RATE_FACTOR <= rate <= median * _RATE_FACTOR:
-        return f"{rate:.1f} characters a second, usual are {median:.1f}"
+        return f"{'fewer' if rate < median else 'more'} characters a second than usual"
     return ""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ruach_core.cli.language import parse_options
+from ruach_core.cli.data_options import load_language, pack_options
 from ruach_core.errors import UserError
 from ruach_core.files import write_text
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ruach_core.data.audit.report import AuditFinding, AuditReport
     from ruach_core.models.special_tokens import WhisperTokenizer
     from ruach_core.plugins import Plugins
+    from ruach_core.types import TextNormalizer
 
 _DEFAULT_MODEL = "whisper-base"
 _COLORS = {"error": "red", "warning": "yellow", "info": "blue"}
@@ -41,13 +42,7 @@ _MAX_COUNTED = 100_000
     help=f"The base model whose tokenizer counts tokens; by default {_DEFAULT_MODEL}, if it is on "
     "this machine.",
 )
-@click.option(
-    "--option",
-    "settings",
-    metavar="NAME=VALUE",
-    multiple=True,
-    help="One of the pack's own options, for normalising the texts; repeatable.",
-)
+@pack_options
 @click.option(
     "--html",
     "page",
@@ -64,21 +59,20 @@ def data_check(
     code: str,
     model: str | None,
     settings: tuple[str, ...],
+    no_pack: bool,
     page: Path | None,
     as_json: bool,
 ) -> None:
     """Read all texts and decode all audio of SOURCE; the exit status is 1 where errors are found.
 
     An error is what can't be trained on, or makes results mean nothing; a warning is worth a look;
-    the rest is for your information. Nothing is changed.
+    the rest is for your information. Nothing in SOURCE is changed.
     """
-    from ruach_core.plugins import Plugins
-
     if page is not None and not page.absolute().parent.is_dir():
         raise UserError(f"{page}: its folder doesn't exist")
-    plugins = Plugins.load(code)
+    plugins, normalizer = load_language(code, settings, no_pack=no_pack)
     tokenizer, note = _find_tokenizer(model, plugins)
-    report = _audit(source, plugins, parse_options(settings), tokenizer)
+    report = _audit(source, plugins, normalizer, tokenizer)
     if note:
         report = replace(report, notes=(*report.notes, note))
     if page is not None:
@@ -112,11 +106,13 @@ def _find_tokenizer(model: str | None, plugins: Plugins) -> tuple[WhisperTokeniz
 
 
 def _audit(
-    source: Path, plugins: Plugins, options: dict[str, str], tokenizer: WhisperTokenizer | None
+    source: Path,
+    plugins: Plugins,
+    normalizer: TextNormalizer,
+    tokenizer: WhisperTokenizer | None,
 ) -> AuditReport:
     from ruach_core.data.audit.run import audit_corpus
 
-    normalizer = plugins.normalizer(options)
     if not sys.stderr.isatty():
         return audit_corpus(source, plugins, normalizer=normalizer, tokenizer=tokenizer)
     n_rows = _count_rows(source, plugins)

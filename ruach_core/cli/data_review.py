@@ -88,7 +88,11 @@ def data_review(
     click.echo(
         f"{page}: {made.n_shown} clips, {about['decided']} of them decided already{left_out}"
     )
-    click.echo(f"Open it in a browser, and save its review.csv as {about['save_as']}")
+    if about["save_as"]:
+        where = f"save its review.csv as {' and '.join(about['save_as'])}"
+    else:
+        where = "to keep decisions make a folder of the corpus first: ruach data prepare"
+    click.echo(f"Open it in a browser, and {where}")
 
 
 def _read_run(folder: Path) -> dict[str, Any]:
@@ -128,7 +132,6 @@ def _about(page: Path, sources: DataSources, collected: Collected, n_shown: int)
     from ruach_core.data.review.decisions import review_path
 
     paths = [review_path(source.path) for _, source in sources]
-    where = " and ".join(str(path) for path in paths if path)
     clips = collected.clips[:n_shown]
     return {
         "page": str(page),
@@ -136,6 +139,6 @@ def _about(page: Path, sources: DataSources, collected: Collected, n_shown: int)
         "left_out": len(collected.clips) - n_shown,
         "missing": len(collected.missing),
         "decided": sum(clip.decision is not None for clip in clips),
-        "save_as": where or "(nowhere: ruach data prepare the corpus into a folder first)",
+        "save_as": [str(path) for path in paths if path],
         "clips": [asdict(clip.clip) for clip in clips],
     }

@@ -69,8 +69,8 @@ def data_segment(**arguments: Any) -> int:
     """Cut the recording AUDIO at pauses, find each stretch's words in the known text, and keep
     what is sure.
 
-    AUDIO may be of any length. It may also be a folder: each recording's text is then the .srt,
-    .vtt or .txt file of the same name beside it. The text may have parts that aren't read, and
+    AUDIO may be of any length. It may also be a folder: each recording's text is then the .vtt,
+    .srt or .txt file of the same name beside it. The text may have parts that aren't read, and
     the recording may have parts that aren't in the text.
 
     \b
@@ -78,7 +78,7 @@ def data_segment(**arguments: Any) -> int:
     DIR/review/metadata.csv, DIR/review/audio/*.wav    what a person should decide, and why
 
     A model hears what is said; the better it knows the language, the more is kept. A recording
-    that fails is reported, the others are done, and the exit status is 1.
+    that fails, or has no text, is reported, the others are done, and the exit status is 1.
 
     \b
     Examples:
@@ -117,7 +117,7 @@ def _open_aligner(
 ) -> Aligner:
     from ruach_core.alignment.corpus import Aligner
     from ruach_core.alignment.recordings import decoding_settings
-    from ruach_core.cli.language import find_token
+    from ruach_core.cli.language import choose_token, find_token
     from ruach_core.cli.models import find_export
     from ruach_core.evaluation.ct2_decode import Ct2Recognizer
     from ruach_core.evaluation.export_info import ExportInfo
@@ -126,7 +126,11 @@ def _open_aligner(
     info = ExportInfo.read(export)
     recognizer = Ct2Recognizer(
         export,
-        language=request.lang if request.no_pack else find_token(request.lang, info),
+        language=(
+            choose_token(request.lang, info, None)
+            if request.no_pack
+            else find_token(request.lang, info)
+        ),
         compute_type=request.compute_type,
         threads=request.threads,
     )
@@ -193,7 +197,7 @@ def _minutes(segments: list[Any]) -> str:
 
 
 def _count_reasons(recording: AlignedRecording) -> list[tuple[str, int]]:
-    """How often each reason for review, most first; numbers of single segments don't tell apart."""
+    """How often each reason for review, most first."""
     return Counter(segment.reason for segment in recording.doubtful).most_common()
 
 

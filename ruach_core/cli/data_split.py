@@ -45,7 +45,8 @@ def data_split(
     """Divide SOURCE so that no two splits share a sentence, nor a speaker where that can be.
 
     A folder that ruach data prepare wrote gets new tables; its clips are not decoded again. For any
-    other source the splits are written as a table with the columns utterance_id and split.
+    other source the splits are written as a table with the columns utterance_id and split, for your
+    own programs: ruach train doesn't read it, and ruach data prepare makes a folder divided so.
 
     Which split a clip is in follows from a hash of its speakers or its sentence, so new clips leave
     the old ones where they are. Speakers and durations are balanced by chance, and corrected only
@@ -126,6 +127,11 @@ def _lines(result: SplitResult) -> Iterator[str]:
         yield f"note: {result.n_left_out} rows without a usable text are in no split"
     done = f"written: {result.written}" if result.written else "dry run: nothing was written"
     yield f"{result.n_moved} of {len(result.clips.sentences)} clips change their split; {done}"
+    if result.written and not result.written.is_dir():
+        yield (
+            "Training doesn't read this table: ruach data prepare with the same options makes a "
+            "folder that is divided so"
+        )
 
 
 def _to_dict(result: SplitResult) -> dict[str, Any]:

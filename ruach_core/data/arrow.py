@@ -13,8 +13,10 @@ from typing import Any, Literal
 
 from ruach_core.errors import DataError, require_extra
 
-SUFFIXES = (".parquet", ".arrow")
 _PARQUET, _ARROW_FILE, _ARROW_STREAM = b"PAR1", b"ARROW1", b"\xff\xff\xff\xff"
+_STARTS = {".parquet": (_PARQUET,), ".arrow": (_ARROW_FILE, _ARROW_STREAM)}
+_LFS_POINTER = b"version https://git-lfs"
+SUFFIXES = tuple(_STARTS)
 _ROWS = 32
 """Rows taken at a time: with their audio they are some megabytes."""
 _MAX_GROUP_BYTES = 8 << 30
@@ -31,20 +33,30 @@ class Unreadable:
     detail: str
 
 
-def is_table(path: Path) -> bool:
-    """Whether a file of this name begins as a table does; reads six bytes, without pyarrow.
+def check_table(path: Path) -> None:
+    """Refuse a file that doesn't begin as a table of its ending does; reads it without pyarrow.
 
     Raises:
+        DataError: it is a Git LFS pointer, empty, or something else.
         OSError: the file can't be read.
     """
-    suffix = path.suffix.lower()
-    if suffix not in SUFFIXES or not path.is_file():
-        return False
+    kind = path.suffix.lower()
+    if kind not in _STARTS:
+        raise DataError(f"{path}: ends neither in .parquet nor in .arrow; give such a file")
     with path.open("rb") as file:
-        start = file.read(6)
-    if suffix == ".parquet":
-        return start.startswith(_PARQUET)
-    return start.startswith((_ARROW_FILE, _ARROW_STREAM))
+        start = file.read(len(_LFS_POINTER))
+        n_bytes = file.seek(0, 2)
+    if start.startswith(_STARTS[kind]):
+        return
+    if start == _LFS_POINTER:
+        raise DataError(
+            f"{path}: {n_bytes} bytes, a Git LFS pointer and not the table itself; fetch that with "
+            "git lfs pull"
+        )
+    raise DataError(
+        f"{path}: {n_bytes} bytes, not a {kind} table; the download is broken: fetch it again, or "
+        "move it away"
+    )
 
 
 class ArrowTable:

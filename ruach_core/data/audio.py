@@ -84,18 +84,26 @@ class _Request:
             if self.end_s is not None:
                 self.check_length(self.end_s - self.start_s)
             return
+        self.check_start(duration_s)
+        self.check_end(duration_s)
+        end_s = duration_s if self.end_s is None else min(self.end_s, duration_s)
+        self.check_length(end_s - self.start_s)
+
+    def check_start(self, duration_s: float) -> None:
+        """Refuse a segment that starts where the file has ended."""
         if self.start_s > 0 and self.start_s >= duration_s:
             raise self.error(
                 "empty", f"the segment starts at {self.start_s:g} s, the file ends at "
                 f"{duration_s:.2f} s"
             )  # fmt: skip
+
+    def check_end(self, duration_s: float) -> None:
+        """Refuse a segment that goes on where the file has ended."""
         if self.end_s is not None and self.end_s > duration_s + 5 * _TOLERANCE_S:
             raise self.error(
                 "unreadable",
                 f"the segment ends at {self.end_s:g} s, the file at {duration_s:.2f} s",
             )
-        end_s = duration_s if self.end_s is None else min(self.end_s, duration_s)
-        self.check_length(end_s - self.start_s)
 
     def check_length(self, length_s: float) -> None:
         """Refuse what is longer than the cap."""
@@ -224,18 +232,22 @@ def _decode_soundfile(request: _Request) -> tuple[Waveform, int]:
         if n_total == 0 and request.path.stat().st_size > 4096:
             # A recorder that was cut off leaves a length of 0 in the header; FFmpeg sees past it.
             raise _UnknownFormatError("no samples by its header")
-        # An mp3 file without an index only has an estimate.
+        # An mp3 file without an index only has an estimate, beyond which nothing can be sought.
         is_length_known = file.format != "MP3"
+        duration_s = n_total / rate if rate else 0.0
+        request.check_header(duration_s if is_length_known else None, rate, int(file.channels))
+        request.check_start(duration_s)
         n_total = n_total if is_length_known else _ENDLESS
-        duration_s = n_total / rate if is_length_known and rate else None
-        request.check_header(duration_s, rate, int(file.channels))
         first = round(request.start_s * rate)
         end = n_total if request.end_s is None else min(n_total, round(request.end_s * rate))
         if first:
             file.seek(first)
         native = _join(request, _soundfile_blocks(file, end - first), rate)
+    if not is_length_known:
+        request.check_end(request.start_s + len(native) / rate)
+        return native, rate
     missing_s = (end - first - len(native)) / rate
-    if is_length_known and missing_s > _TOLERANCE_S:
+    if missing_s > _TOLERANCE_S:
         raise request.error(
             "unreadable", f"truncated: {missing_s:.2f} s of {duration_s:.2f} s are missing"
         )
@@ -287,7 +299,10 @@ def _check_riff_length(request: _Request) -> None:
 def _decode_av(request: _Request) -> tuple[Waveform, int]:
     """Mono samples at the file's own rate, by FFmpeg."""
     with _open_av(request) as (container, stream, rate):
-        return _join(request, _av_blocks(request, container, stream, rate), rate), rate
+        native = _join(request, _av_blocks(request, container, stream, rate), rate)
+    # Some headers tell no length, or a guess.
+    request.check_end(request.start_s + len(native) / rate)
+    return native, rate
 
 
 @contextmanager
@@ -347,6 +362,10 @@ def _join(request: _Request, blocks: Iterator[Waveform], rate: int) -> Waveform:
         n_samples += len(block)
         if request.max_s is not None and n_samples > request.max_s * rate + 0.5:
             raise request.error("too-long", f"longer than {request.max_s:g} s")
+    if not n_samples and request.start_s:
+        raise request.error(
+            "empty", f"the segment starts at {request.start_s:g} s, the file ends before that"
+        )
     if not n_samples:
         raise request.error("empty", "holds no samples")
     return np.concatenate(parts)

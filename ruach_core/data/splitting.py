@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from ruach_core.data.arrange import arrange, recover
 from ruach_core.data.assign import Assignment
 from ruach_core.data.prepared import (
-    RECORD,
+    TABLE,
     Summaries,
     extra_columns,
     find_audio,
@@ -72,7 +72,7 @@ def split_prepared(
         if find_audio(folder, Path(row["file_name"]).name) is None:
             raise DataError(f"{folder}: {row['file_name']} is gone; run ruach data prepare again")
         sentence = normalizer.normalize(row["transcription"], purpose="score")
-        clips.add(sentence_key(sentence), row["speaker"], _seconds(row))
+        clips.add(sentence_key(sentence), row["speaker"], _seconds(folder / split / TABLE, row))
         before.append(split)
     if not before:
         raise DataError(f"{folder}: has no clips; run ruach data prepare again")
@@ -146,10 +146,11 @@ def _update_record(folder: Path, wanted: NewSplits, done: Assignment, summaries:
     write_record(folder, {**about, RECORDED_AS: wanted.to_record(done)}, summaries)
 
 
-def _seconds(row: dict[str, str]) -> float:
+def _seconds(table: Path, row: dict[str, str]) -> float:
     try:
         return float(row["duration_s"])
     except ValueError as error:
         raise DataError(
-            f"{RECORD}: {row['file_name']} has duration_s {row['duration_s']!r}, not a number"
+            f"{table}: the row of {row['file_name']} has duration_s {row['duration_s']!r}, not a "
+            "number; correct it, or prepare the folder anew"
         ) from error

@@ -39,6 +39,7 @@ _MAX_OBJECTS = 100
 _DELIMITERS = ",;\t|"
 _BARE_QUOTES = "\t|"
 """Corpora separated by these leave quotation marks bare; spreadsheets quote whole cells."""
+_GOES_ON = "a quotation mark opens and the text goes on in the next line; put it on one line"
 _QUOTED = re.compile(r'"(?:[^"]|"")*"')
 _INVISIBLE = "\ufeff\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 """Byte order and direction marks, which editors of right-to-left text leave round a name."""
@@ -65,6 +66,21 @@ class _Layout:
             csv.Error: a quotation mark is open or out of place.
         """
         return _parse(text, self.delimiter)
+
+    def goes_on(self, cells: Sequence[str], lines: Lines, key: str) -> bool:
+        """Whether the last cell seems to be a quoted one that the next line goes on with.
+
+        Where quotation marks may be bare, one that opens isn't enough: the next line must look
+        like no row either.
+        """
+        last = cells[-1].strip()
+        if self.delimiter not in _BARE_QUOTES or last[:1] != '"' or last.count('"') % 2 == 0:
+            return False
+        following = lines.peek_filled()
+        others = self.parse(following)
+        i = self.position[key]
+        is_audio = i < len(others) and is_audio_name(others[i].strip())
+        return bool(following) and len(others) != self.n_columns and not is_audio
 
     def is_row(self, line: str, key: str) -> bool:
         """Whether a line is a whole row by itself with an audio file in the column `key`."""
@@ -275,6 +291,8 @@ def _take_row(line: str, lines: Lines, layout: _Layout, key: str) -> tuple[list[
                 problem = f"a quotation mark is out of place ({error})"
                 break
         else:
+            if not taken and layout.goes_on(cells, lines, key):
+                return [], _GOES_ON
             if not taken or len(cells) == layout.n_columns:
                 return cells, ""
             break

@@ -15,6 +15,8 @@ MAX_LINE = 1_000_000
 """Characters; a line beyond this isn't a line of a table of clips."""
 MAX_CELL = 100_000
 """Characters; a cell beyond this isn't a transcript."""
+_MAX_BLANK = 20
+"""Blank lines that are looked across for the next one that isn't."""
 OVERLONG = "\0overlong\n"
 """Stands for a line beyond `MAX_LINE`, which is passed over; told apart by identity."""
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -63,6 +65,16 @@ class Lines:
         while line and not line.strip():
             line = self.next()
         return line
+
+    def peek_filled(self) -> str:
+        """The next line that isn't blank, if it isn't far away; it is taken by the next call."""
+        taken: list[str] = []
+        while len(taken) < _MAX_BLANK and (line := self.next()):
+            taken.append(line)
+            if line.strip():
+                break
+        self.give_back(taken)
+        return taken[-1] if taken and taken[-1].strip() else ""
 
     def give_back(self, lines: Sequence[str]) -> None:
         """Let these lines, the last ones that were taken, be taken again."""

@@ -144,8 +144,8 @@ def decoder_ids(
     timestamps it is `<|startoftranscript|> <|language|> <|transcribe|> <|0.00|> text <|2.34|> ...`,
     and a text before the window stands in front, behind `<|startofprev|>`, which no loss counts.
 
-    Without speech there is no text, and two targets: `<|nospeech|>` behind the start, where decoders
-    read how likely it is that nobody speaks, and the end behind the prompt.
+    Without speech there is no text, and two targets: `<|nospeech|>` behind the start, where
+    decoders read how likely it is that nobody speaks, and the end behind the prompt.
     """
     sequences = [_sequence(window, text_ids, tokens) for window in windows]
     prompts = [_prompt(window, text_ids, tokens) for window in windows]

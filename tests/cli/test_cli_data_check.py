@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -37,6 +38,13 @@ def test_a_clean_corpus_is_ok(ruach, pack, corpus):
     assert done.output.splitlines()[-1].startswith("0 errors, 0 warnings, 0 for information")
 
 
+def test_a_language_without_a_pack_is_checked_too(ruach, corpus):
+    assert "--no-pack" in ruach("data", "check", corpus(), "--lang", "xyz").error
+    done = ruach("data", "check", corpus(), "--lang", "xyz", "--no-pack")
+    assert (done.status, done.error) == (0, "")
+    assert "30 usable clips" in done.output
+
+
 def test_an_error_names_file_and_row_and_makes_the_exit_status_1(ruach, pack, corpus):
     done = ruach("data", "check", corpus(("audio/none.wav", "abc", "s")), "--lang", "qta")
     assert done.status == 1
@@ -57,6 +65,25 @@ def test_json_has_every_finding_with_its_examples(ruach, pack, corpus):
     assert checks["missing-audio"]["examples"][0]["row"] == "metadata.csv row 32"
     assert checks["foreign-letters"]["examples"][0]["detail"].startswith("U+1230 ETHIOPIC SYLL")
     assert checks["unnamed-speakers"]["severity"] == "warning"
+
+
+def test_segments_of_an_mp3_file_that_lie_outside_it(ruach, pack, corpus):
+    folder = Path(corpus())
+    noise = np.random.default_rng(0).standard_normal(4 * 16_000) / 10
+    soundfile.write(folder / "talk.mp3", noise, 16_000, format="MP3")
+    rows = ["talk.mp3,abc,s,1,3", "talk.mp3,abx,s,3,9", "talk.mp3,aby,s,8,9"]
+    with (folder / "metadata.csv").open(newline="") as file:
+        old = [f"{line.strip()},," for line in file][1:]
+    text = "\n".join(["file_name,transcription,speaker,start_s,end_s", *old, *rows])
+    (folder / "metadata.csv").write_text(text)
+    done = ruach("data", "check", str(folder), "--lang", "qta", "--json")
+    checks = {finding["check"]: finding for finding in json.loads(done.output)["findings"]}
+    assert "undecodable-audio" not in checks
+    details = [example["detail"] for example in checks["segment-outside-audio"]["examples"]]
+    assert sorted(details) == [
+        "the segment ends at 9 s, the file at 4.00 s",
+        "the segment starts at 8 s, the file ends at 4.00 s",
+    ]
 
 
 def test_the_page_is_written_whole(ruach, pack, corpus, tmp_path):

@@ -27,11 +27,13 @@ def segment(*arguments: object, output: Path) -> int:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["talk.wav"], "talk.wav: it has a .txt, .srt or .vtt of the same name beside it"),
+        (["talk.wav"], "talk.wav: there is no .vtt, .srt or .txt of the same name beside it"),
         (["talk.wav", "--text", "gone.txt"], "gone.txt: no such file"),
         (["talk.wav", "--text", "a.txt", "--subtitles", "a.srt"], "give one of them"),
         ([".", "--text", "a.txt"], "is the text of one recording"),
-        (["."], "no recording in it has a .txt, .srt or .vtt"),
+        (["."], "none of its recordings has a .vtt, .srt or .txt"),
+        (["gone.wav", "--text", "a.txt"], "gone.wav: no such file or folder"),
+        (["a.txt"], "a.txt: a text, not a recording"),
         (["talk.wav", "--text", "a.txt", "--model", "gone"], "gone: no model in it"),
         (["talk.wav", "--text", "a.txt", "--output", "full"], "holds files already"),
         (["talk.wav", "--text", "a.txt", "--output", "a.txt"], "is not a folder"),
@@ -87,6 +89,9 @@ def test_a_folder_of_recordings_becomes_a_corpus(
     (source / "silent.txt").write_text("not said", encoding="utf-8")
     (source / "empty.wav").write_bytes((source / "silent.wav").read_bytes())
     (source / "empty.txt").write_text(" \n", encoding="utf-8")
+    # In another format again: cut once. Without a text: said first.
+    soundfile.write(source / "good.ogg", np.zeros(SAMPLING_RATE), SAMPLING_RATE)
+    (source / "untold.wav").write_bytes((source / "silent.wav").read_bytes())
     output = tmp_path / "out"
     status = segment(
         source, "--model", whisper_base_export, "--max-segment", 6, "--speaker", "Ann",
@@ -95,8 +100,10 @@ def test_a_folder_of_recordings_becomes_a_corpus(
     captured = capsys.readouterr()
     assert status == 1
     faults = [line for line in captured.err.splitlines() if line.startswith("ruach: error: ")]
-    assert ["has no word" in faults[0], "nothing matches" in faults[1],
-            "no speech" in faults[2]] == [True] * 3  # fmt: skip
+    assert len(faults) == 4
+    assert ["untold.wav: no .vtt, .srt or .txt of this name beside it" in faults[0],
+            "has no word" in faults[1], "nothing matches" in faults[2],
+            "no speech" in faults[3]] == [True] * 4  # fmt: skip
     rows = read_table(output / "train")
     assert [row["transcription"] for row in rows] == sentences
     assert {row["speaker"] for row in rows} == {"Ann"}

@@ -132,10 +132,39 @@ def test_nothing_outside_the_folder_is_read(tmp_path, name):
     (folder / "linked").symlink_to(tmp_path)
     name = name.format(absolute=outside, absolute_inside=folder / "inside.wav")
     table(folder, f"{name},x", "inside.wav,y")
-    refused, fine = read(tmp_path)
+    refused, fine = read(folder)
     assert isinstance(refused, SetAside)
     assert refused.reason == "outside-folder"
     assert isinstance(fine, Utterance)
+
+
+def test_audio_elsewhere_in_the_source(tmp_path):
+    (tmp_path / "clips").mkdir()
+    for name in ("a.wav", "\u00e9.wav"):
+        (tmp_path / "clips" / name).touch()
+    folder = table(tmp_path / "train", "audio/a.wav,x", "../clips/e\u0301.wav,y", "../gone.wav,z")
+    (folder / "audio").symlink_to("../clips")
+    rows = read(tmp_path)
+    assert [row.id for row in rows] == ["train/audio/a.wav", "clips/\u00e9.wav", "gone.wav"]
+    assert [row.audio.is_file() for row in rows] == [True, True, False]
+
+
+def test_what_a_link_leads_out_to_is_said(tmp_path):
+    source = tmp_path / "source"
+    (tmp_path / "clips").mkdir()
+    (tmp_path / "clips/a.wav").touch()
+    folder = table(source / "train", "audio/a.wav,x", "../../clips/a.wav,x")
+    (folder / "audio").symlink_to(tmp_path / "clips")
+    linked, above = read(source)
+    assert linked.detail == (
+        f"audio/a.wav leads to {tmp_path / 'clips/a.wav'}, outside {source} (a link); put the "
+        "files there, or give the folder that holds both"
+    )
+    assert above.detail.startswith("not inside source; file names are relative to")
+    # A split's folder that is a link is the user's own, with what it holds.
+    table(tmp_path / "elsewhere", "b.wav,y").joinpath("b.wav").touch()
+    (source / "test").symlink_to(tmp_path / "elsewhere")
+    assert [row.id for row in read(source, "test")] == ["test/b.wav"]
 
 
 def test_symlink_inside_and_linked_source_are_fine(tmp_path):
@@ -306,8 +335,29 @@ def test_one_table_beside_the_folders_of_the_splits(tmp_path):
     table(tmp_path, "train/a.wav,one", "test/b.wav,two", "c.wav,three", "x/test/d.wav,four",
         "./test\\e.wav,five")  # fmt: skip
     assert LOADER.splits(tmp_path) == ("train", "test")
-    assert [u.id for u in utterances(tmp_path, "test")] == ["test/b.wav", "test/e.wav"]
-    assert [u.id for u in utterances(tmp_path)] == ["train/a.wav", "c.wav", "x/test/d.wav"]
+    assert [u.id for u in utterances(tmp_path, "test")] == [
+        "test/b.wav", "x/test/d.wav", "test/e.wav",
+    ]  # fmt: skip
+    assert [u.id for u in utterances(tmp_path)] == ["train/a.wav", "c.wav"]
+
+
+@pytest.mark.parametrize("prefix", ["", "audio/"])
+def test_folders_of_splits_in_other_cases(tmp_path, prefix):
+    table(tmp_path, f"{prefix}Train/a.wav,one", f"{prefix}Testing/b.wav,two",
+          f"{prefix}Train/test/c.wav,three")  # fmt: skip
+    assert LOADER.splits(tmp_path) == ("train", "test")
+    assert [u.audio.name for u in utterances(tmp_path)] == ["a.wav", "c.wav"]
+    assert [u.audio.name for u in utterances(tmp_path, "test")] == ["b.wav"]
+
+
+def test_tables_of_splits_in_other_cases(tmp_path):
+    table(tmp_path / "train", "a.wav,one")
+    table(tmp_path / "Test", "b.wav,two")
+    table(tmp_path / "VAL", "c.wav,three")
+    assert LOADER.splits(tmp_path) == ("train", "validation", "test")
+    assert [u.id for u in utterances(tmp_path, "test")] == ["Test/b.wav"]
+    table(tmp_path / "testing", "d.wav,four")
+    assert "Test, testing are all the test split; keep one" in problem(tmp_path)
 
 
 def test_what_the_corpus_says_of_itself(tmp_path):

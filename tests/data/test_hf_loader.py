@@ -6,7 +6,8 @@ import io
 import json
 import os
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -270,8 +271,40 @@ def test_damaged_files_are_one_line(tmp_path: Path, ending: str) -> None:
         message = problem(path)
         assert str(path) in message
     path.write_bytes(b"not a table")
-    assert not HuggingFaceLoader().detect(path)
-    problem(path)
+    assert HuggingFaceLoader().detect(path)
+    assert f"11 bytes, not a .{ending} table; the download is broken: fetch it" in problem(path)
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "0 bytes, not a .parquet table; the download is broken"),
+        (
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n",
+            "a Git LFS pointer and not the table itself; fetch that with git lfs pull",
+        ),
+    ],
+)
+def test_a_shard_that_is_not_there_is_never_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes, message: str, backwards: bool
+) -> None:
+    write(tmp_path / "data/train-00000-of-00002.parquet", embedded("one"))
+    bad = tmp_path / "data/train-00001-of-00002.parquet"
+    bad.write_bytes(content)
+    real = os.scandir
+
+    @contextmanager
+    def scandir(path: Path) -> Iterator[Iterator[os.DirEntry[str]]]:
+        with real(path) as entries:
+            yield iter(sorted(entries, key=lambda entry: entry.name, reverse=backwards))
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    assert HuggingFaceLoader().detect(tmp_path)
+    assert message in problem(tmp_path)
+    assert str(bad) in problem(tmp_path)
+    with pytest.raises(DataError, match="train-00001"):
+        HuggingFaceLoader().splits(tmp_path)
 
 
 @settings(max_examples=40, deadline=None)
@@ -304,6 +337,10 @@ def test_what_is_no_such_data_set(tmp_path: Path) -> None:
     assert not loader.detect(tmp_path)
     assert not loader.detect(tmp_path / "none")
     assert "no such folder" in problem(tmp_path / "none")
+    (tmp_path / "a.csv").touch()
+    assert "a.csv: ends neither in .parquet nor in .arrow; give such a file" in problem(
+        tmp_path / "a.csv"
+    )
     assert "holds no parquet or arrow file" in problem(tmp_path)
     write(tmp_path / "f/extra/a.parquet", embedded("one"))
     (tmp_path / "f/metadata.csv").write_text("file_name,text\n", encoding="utf-8")

@@ -227,6 +227,22 @@ def test_segment_outside_the_file(tmp_path, speech):
     assert refused(tmp_path / "a.wav", start_s=float("nan")).reason == "empty"
 
 
+@pytest.mark.parametrize(
+    ("name", "codec"),
+    [("a.mp3", "libmp3lame"), ("a.aac", "aac"), ("a.ogg", "libvorbis"), ("a.m4a", "aac")],
+)
+def test_segment_outside_a_compressed_file(tmp_path, speech, write_av, name, codec):
+    path = tmp_path / name
+    write_av(path, speech(31.0), 16_000, codec)
+    late = refused(path, start_s=25.0, end_s=45.0)
+    assert late.reason == "unreadable"
+    assert late.detail.startswith("the segment ends at 45 s, the file at 31.")
+    outside = refused(path, start_s=40.0, end_s=45.0)
+    assert outside.reason == "empty"
+    assert outside.detail.startswith("the segment starts at 40 s, the file ends ")
+    assert len(load_audio(path, start_s=25.0, end_s=31.0)) == pytest.approx(6 * 16_000, abs=1_600)
+
+
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read all")
 def test_unreadable_by_permission(tmp_path, speech):
     soundfile.write(tmp_path / "a.wav", speech(1.0), 16_000)

@@ -85,6 +85,27 @@ def test_tsv_keeps_bare_quotes(tmp_path):
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("delimiter", ["\t", "|"])
+@pytest.mark.parametrize("rest", ['second line"', 'line"<>x', '\n\nlast"'])
+def test_text_that_goes_on_in_the_next_line_is_no_row(tmp_path, delimiter, rest):
+    lines = ["path<>text<>note", "a.wav<>one<>", f'b.wav<>"first\n{rest}', "c.wav<>three<>"]
+    content = "\n".join(lines).replace("<>", delimiter)
+    rows = read(write(tmp_path, content, "metadata.tsv"))
+    assert [name for name, _ in pairs(rows) if name.endswith(".wav")] == ["a.wav", "c.wav"]
+    number, detail = bad(rows)[0]
+    assert number == 3
+    assert detail == (
+        "a quotation mark opens and the text goes on in the next line; put it on one line"
+    )
+
+
+def test_a_bare_quotation_mark_at_the_start_is_text(tmp_path):
+    lines = ["path\ttext\tnote", 'a.wav\t"one', 'b.wav\t"two', "", 'c\t"three\t', 'd\tx\t"', ""]
+    rows = read(write(tmp_path, "\n".join(lines), "metadata.tsv"))
+    assert [text for _, text in pairs(rows)] == ['"one', '"two', '"three', "x"]
+    assert not bad(rows)
+
+
 def test_bad_rows_are_numbered_and_cost_only_themselves(tmp_path):
     content = (
         b"path,text,x\na.wav,one,\nb.wav\nc.wav,a,b,c\n\nd.wav,nu\0l,\ne.wav,last\nf.wav,z,,,\n"

@@ -92,6 +92,16 @@ def test_parts_of_a_corpus(tmp_path):
     ]  # fmt: skip
 
 
+def test_a_clip_of_two_tables_is_used_once(tmp_path):
+    put(table(tmp_path, "a\tone", "b\ttwo"), "a.wav", "b.wav", "c.wav")
+    table(tmp_path, "b\ttwo again", "c\tthree", name="line_index_male.tsv")
+    rows = read(tmp_path)
+    assert reasons(rows) == ["ok", "ok", "bad-row", "ok"]
+    assert (rows[2].detail, rows[2].row) == (
+        "also in line_index.tsv row 2", "line_index_male.tsv row 1",
+    )  # fmt: skip
+
+
 def test_rows_that_cannot_be_used(tmp_path):
     outside = put(tmp_path / "outside", "a.wav")
     corpus = put(tmp_path / "corpus", "link.wav", "good.wav")

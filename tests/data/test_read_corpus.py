@@ -171,13 +171,13 @@ def write_faulty_clips(folder: Path, speech) -> dict[str, str]:
     wave = speech(1.0)
     wave[5] = np.nan
     soundfile.write(audio / "nan.wav", wave, 16_000, subtype="FLOAT")
-    soundfile.write(folder.parent / "secret.wav", speech(1.0), 16_000)
+    soundfile.write(folder.parent.parent / "secret.wav", speech(1.0), 16_000)
     return {
         "truncated.wav": "unreadable", "lies.wav": "unreadable", "text.wav": "unreadable",
         "empty.wav": "empty", "nothing.wav": "empty", "silent.wav": "silent",
         "offset.wav": "silent", "faint.wav": "silent", "long.wav": "too-long",
         "short.wav": "too-short", "nan.wav": "unreadable", "gone.wav": "missing",
-        "../../secret.wav": "outside-folder",
+        "../../../secret.wav": "outside-folder",
     }  # fmt: skip
 
 

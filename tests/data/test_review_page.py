@@ -99,6 +99,11 @@ def test_a_page_keeps_to_its_size_and_says_so(clips):
     made = render(clips, max_bytes=int(2.5 * one))
     assert made.n_shown == 2
     assert "2 more clips are left out" in made.html
+    # The file that is saved replaces the old one, so what was decided about those stays in it.
+    decided = [replace(clip, decision=Decision(clip.clip.id, "drop")) for clip in clips]
+    page = render(decided, [Decision("x.wav", "accept")], max_bytes=int(2.5 * one)).html
+    kept = json.loads(html.unescape(re.search(r'data-kept="([^"]*)"', page)[1]))
+    assert [cells[1] for cells in kept] == ["x.wav", *(clip.clip.id for clip in clips[2:])]
 
 
 def test_a_clip_that_cannot_be_played_is_there_all_the_same(clips, tmp_path):

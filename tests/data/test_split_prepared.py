@@ -158,6 +158,17 @@ def test_a_damaged_table_is_named(folder, plugins):
         split(folder, plugins)
 
 
+def test_a_cell_that_is_no_number_is_named_with_its_table(folder, plugins):
+    table = folder / "train/metadata.csv"
+    with table.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.reader(file))
+    rows[1][rows[0].index("duration_s")] = "long"
+    with table.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows(rows)
+    with pytest.raises(DataError, match=r"train/metadata\.csv: the row of audio/.* 'long', not a"):
+        split(folder, plugins)
+
+
 def test_another_source_gets_a_table(source, plugins, tmp_path):
     before = {p: p.stat().st_mtime_ns for p in source.rglob("*")}
     table = tmp_path / "split.csv"

@@ -93,7 +93,14 @@ def test_folders_of_splits(tmp_path):
     assert [row.id for row in read(tmp_path, "validation")] == ["dev/talk.wav#0.500-1.500"]
     assert read(tmp_path)[0].row == "train/talk.srt row 1"
     pair(tmp_path / "valid")
-    assert "valid, dev are all the validation split" in problem(tmp_path)
+    assert "dev, valid are all the validation split" in problem(tmp_path)
+
+
+def test_folders_of_splits_in_other_cases(tmp_path):
+    pair(tmp_path / "Train")
+    pair(tmp_path / "TESTING")
+    assert LOADER.splits(tmp_path) == ("train", "test")
+    assert [row.id for row in read(tmp_path, "test")] == ["TESTING/talk.wav#0.500-1.500"]
 
 
 def test_one_recording(tmp_path):
@@ -253,6 +260,11 @@ def test_links_out_of_the_folder_are_not_followed(tmp_path):
     rows = read(folder)
     assert reasons(rows) == ["outside-folder", "outside-folder", "ok", "ok"]
     assert rows[0].detail == "a.wav is a link that leads out of corpus"
+    # From one folder of the source into another they are.
+    pair(folder / "train", "d")
+    (folder / "train/e.wav").symlink_to("../fine.wav")
+    shutil.copy(folder / "fine.srt", folder / "train/e.srt")
+    assert reasons(read(folder)) == ["ok", "ok"]
 
 
 def test_a_file_that_is_no_text_costs_only_itself(tmp_path):

@@ -61,6 +61,40 @@ def test_folders_of_splits_and_speakers(tmp_path):
     ]
 
 
+def test_a_speaker_may_be_called_as_a_split_is(tmp_path):
+    put(tmp_path, "train/Val/a.wav", "train/Val/a.txt", "speakers/Val/b.wav", "speakers/Val/b.txt")
+    put(tmp_path, "speakers/Ann/c.wav", "speakers/Ann/c.txt")
+    put(tmp_path, "wavs/women/train/d.wav", "wavs/women/train/d.txt")
+    put(tmp_path, "wavs/women/Test/e.wav", "wavs/women/Test/e.txt")
+    assert LOADER.splits(tmp_path) == ("train", "test")
+    assert [row.audio.stem for row in read(tmp_path)] == ["c", "b", "a", "d"]
+    assert [row.audio.stem for row in read(tmp_path, "test")] == ["e"]
+
+
+def test_a_split_without_texts_is_told(tmp_path):
+    put(tmp_path, "train/a.wav", "train/a.txt", "test/b.wav")
+    assert LOADER.splits(tmp_path) == ("train", "test")
+    (row,) = read(tmp_path, "test")
+    assert (row.utterance_id, row.reason) == ("test/b.wav", "no-transcript")
+    assert row.detail == "no text file of this name (.txt, .lab) beside it"
+
+
+FESTVOX = "separator ;\nnfields 1\n#\n    0.1100 125 pau \n    0.2100 125 ao \n"
+HTK = "0 1100000 pau\n1100000 2100000 ao\n"
+
+
+@pytest.mark.parametrize("labels", [FESTVOX, HTK])
+def test_phones_with_times_are_no_texts(tmp_path, labels):
+    put(tmp_path, "wav/a.wav")
+    put(tmp_path, "lab/a.lab", text=labels)
+    assert not LOADER.detect(tmp_path)
+    put(tmp_path, "txt/a.txt", text="3 4 said")
+    assert [(row.row, row.transcript) for row in read(tmp_path)] == [("txt/a.txt", "3 4 said")]
+    put(tmp_path / "numbers", "wav/a.wav")
+    put(tmp_path / "numbers", "lab/a.lab", text="3 4 said")
+    assert read(tmp_path / "numbers")[0].transcript == "3 4 said"
+
+
 @pytest.mark.parametrize(
     ("clip", "text", "speaker"),
     [
@@ -74,8 +108,8 @@ def test_folders_of_splits_and_speakers(tmp_path):
 def test_texts_in_folders_of_their_own(tmp_path, clip, text, speaker):
     put(tmp_path, clip, text, "LICENSE", "other/unpaired.wav")
     assert LOADER.detect(tmp_path)
-    (split,) = LOADER.splits(tmp_path)
-    assert split == ("test" if "test" in clip else "train")
+    split = "test" if "test" in clip else "train"
+    assert LOADER.splits(tmp_path) == (("train", "test") if split == "test" else ("train",))
     row = next(row for row in read(tmp_path, split) if isinstance(row, Utterance))
     assert (row.id, row.row, row.transcript) == (clip, text, "said")
     assert row.speaker_id == speaker

@@ -84,6 +84,7 @@ def render_review_page(
             f"larger than {max_bytes / 1e6:.0f} MB. Decide about these, train, and look again.",
         ]
     shown = clips[: len(items)]
+    kept = [*kept, *(clip.decision for clip in clips[len(items) :] if clip.decision)]
     names = dict.fromkeys(clip.clip.source for clip in clips)
     html = fill_page(
         "ruach_core.data.review",

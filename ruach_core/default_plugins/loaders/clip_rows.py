@@ -102,8 +102,7 @@ def find_audio(name: str, folder: AudioFolder, split: Split, where: str) -> Path
     except OSError as error:
         return SetAside(name, split, "unreadable", f"{error.strerror or error}", where)
     if audio is None:
-        detail = f"not inside {folder.path.name}; file names are relative to the table's folder"
-        return SetAside(name, split, "outside-folder", detail, where)
+        return SetAside(name, split, "outside-folder", folder.explain(name), where)
     return audio
 
 

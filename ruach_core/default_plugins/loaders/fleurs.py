@@ -21,6 +21,7 @@ from ruach_core.data.archive import ArchiveFault, read_archive
 from ruach_core.data.audio_folder import AudioFolder
 from ruach_core.data.audio_names import is_audio_name
 from ruach_core.data.extraction import AudioCache
+from ruach_core.data.own_tables import has_own_tables
 from ruach_core.data.table import TableRow, read_columns
 from ruach_core.data.table_rows import open_lines
 from ruach_core.default_plugins.loaders.clip_rows import ClipRow, find_audio, read_clip_rows
@@ -51,7 +52,7 @@ class FleursLoader:
     def detect(self, source: Path) -> bool:
         """Whether the source, `data/LANG` or `LANG` in it has a table as FLEURS writes them."""
         try:
-            return next(_find_folders(source), None) is not None
+            return not has_own_tables(source) and next(_find_folders(source), None) is not None
         except OSError:
             return False
 

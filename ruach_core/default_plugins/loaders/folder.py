@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import get_args
 
 from ruach_core.data.audio_folder import AudioFolder
-from ruach_core.data.split_names import SPLIT_OF_NAME
+from ruach_core.data.own_tables import find_table, has_own_tables
+from ruach_core.data.split_names import SPLIT_OF_NAME, find_split_folders, sort_by_split
 from ruach_core.data.table import BadRow, TableRow, has_field, read_table
 from ruach_core.default_plugins.loaders.clip_rows import (
     FIELDS,
@@ -32,8 +33,6 @@ LAYOUT = (
     "DIR/train/metadata.csv and DIR/test/metadata.csv, or DIR/metadata.csv, "
     "with columns file_name, transcription[, speaker][, split]"
 )
-_TABLES = ("metadata.csv", "metadata.tsv", "metadata.jsonl")
-_SPLIT_OF: dict[str, Split] = {**SPLIT_OF_NAME, "training": "train", "testing": "test"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,18 +60,19 @@ class _Table:
         if self.split is not None:
             return self.split
         if self.has_split_column:
-            return _SPLIT_OF.get(row.cells.get("split", "").strip().lower())
-        name = row.cells["file"].strip().replace("\\", "/")
-        first, _, rest = os.path.normpath(name).partition("/")
-        return SPLIT_OF_NAME.get(first, "train") if rest else "train"
+            return SPLIT_OF_NAME.get(row.cells.get("split", "").strip().lower())
+        name = os.path.normpath(row.cells["file"].strip().replace("\\", "/"))
+        folders = name.lower().split("/")[:-1]
+        return next((SPLIT_OF_NAME[f] for f in folders if f in SPLIT_OF_NAME), "train")
 
 
 class FolderLoader:
     """Reads DIR/{train,validation,test}/metadata.csv, or one DIR/metadata.csv for all splits.
 
-    A single table says by a column `split`, or by the folder that a clip is in (`test/a.wav`), to
-    which split a row belongs; where it says neither, all is train. File names are relative to the
-    table's folder and stay inside it. Columns are found by the names that `clip_rows.FIELDS`
+    A single table says by a column `split`, or by the first folder on the way to a clip that is
+    called as a split is (`test/a.wav`, `audio/Test/a.wav`), to which split a row belongs; where it
+    says neither, all is train. File names are relative to the table's folder and stay inside the
+    source. Columns are found by the names that `clip_rows.FIELDS`
     lists; all others come as `attributes`. Rows whose split can't be told come with train.
     """
 
@@ -84,9 +84,7 @@ class FolderLoader:
     def detect(self, source: Path) -> bool:
         """Whether the folder, or the folder of a split in it, holds a metadata table."""
         try:
-            return any(
-                _find_table(folder) is not None for folder in [source, *_split_folders(source)]
-            )
+            return has_own_tables(source)
         except OSError:
             return False
 
@@ -132,25 +130,18 @@ class FolderLoader:
         return self._splits[key]
 
 
-def _split_folders(source: Path) -> list[Path]:
-    return [path for name in sorted(SPLIT_OF_NAME) if (path := source / name).is_dir()]
-
-
-def _find_table(folder: Path) -> Path | None:
-    return next((folder / name for name in _TABLES if (folder / name).is_file()), None)
-
-
 def _find_tables(source: Path) -> list[_Table]:
     """The metadata table of each split that the source brings, or the one that all share."""
     try:
         if not source.is_dir():
             problem = "is not a folder" if source.exists() else "no such folder"
             raise DataError(f"{source}: {problem}; expected {LAYOUT}")
-        folders = _split_folders(source)
-        with_table = {folder: table for folder in folders if (table := _find_table(folder))}
+        folders = find_split_folders(source)
+        with_table = {folder: table for folder in folders if (table := find_table(folder))}
         if not with_table:
-            if (table := _find_table(source)) is not None:
-                return [_find_shared(table, source, folders)]
+            if (table := find_table(source)) is not None:
+                has_column = has_field(table, "split", fields=FIELDS, required=REQUIRED)
+                return [_Table(table, source, None, has_column)]
             problem = "has no metadata.csv" if any(source.iterdir()) else "the folder is empty"
             raise DataError(f"{source}: {problem}; expected {LAYOUT}")
         for folder in folders:
@@ -158,20 +149,8 @@ def _find_tables(source: Path) -> list[_Table]:
                 raise DataError(f"{folder}: has no metadata.csv; expected {LAYOUT}")
     except OSError as error:
         raise DataError(f"{source}: can't be read: {error.strerror or error}") from error
-    by_split: dict[Split, Path] = {}
-    for folder, table in with_table.items():
-        split = SPLIT_OF_NAME[folder.name]
-        if split in by_split:
-            both = f"{by_split[split].parent.name}, {folder.name}"
-            raise DataError(f"{source}: {both} are all the {split} split; keep one")
-        by_split[split] = table
-    return [_Table(table, source, split) for split, table in by_split.items()]
-
-
-def _find_shared(table: Path, source: Path, folders: Sequence[Path]) -> _Table:
-    if has_field(table, "split", fields=FIELDS, required=REQUIRED):
-        return _Table(table, source, None, has_split_column=True)
-    return _Table(table, source, None if folders else "train")
+    by_split = sort_by_split(source, folders)
+    return [_Table(with_table[folder], source, split) for split, folder in by_split.items()]
 
 
 def _read_split(table: _Table, split: Split) -> Iterator[Utterance | SetAside]:
@@ -199,7 +178,8 @@ class _RowReader:
     def __init__(self, table: _Table, split: Split) -> None:
         self._source = table.source
         self._split: Split = split
-        self._folder = AudioFolder(table.path.parent)
+        self._start = table.path.parent.relative_to(table.source).as_posix()
+        self._folder = AudioFolder(table.source, self._start)
         self._first_rows = FirstRows(table.path)
 
     def read(self, row: TableRow, where: str, *, is_wanted: bool) -> Utterance | SetAside | None:
@@ -215,7 +195,8 @@ class _RowReader:
             problem = problem or str(error)
         if not problem:
             segment = describe_segment(start_s, end_s)
-            earlier = self._first_rows.find(name, segment, row.number)
+            in_source = os.path.join(self._start, name)  # noqa: PTH118
+            earlier = self._first_rows.find(in_source, segment, row.number)
             problem = "" if earlier is None else f"same file as in row {earlier}"
         if not is_wanted:
             return None

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
-from ruach_core.data.arrow import SUFFIXES, is_table
+from ruach_core.data.arrow import SUFFIXES, check_table
+from ruach_core.data.own_tables import has_own_tables
 from ruach_core.data.split_names import SPLIT_OF_NAME
 from ruach_core.errors import DataError
 from ruach_core.types import CorpusInfo, Split
@@ -27,11 +28,8 @@ LAYOUT = (
     "a folder written by save_to_disk, or DIR/train-00000-of-00001.parquet and the like, with "
     "columns audio and text"
 )
-_KEYWORDS: dict[str, Split] = {
-    **SPLIT_OF_NAME, "training": "train", "testing": "test", "eval": "test", "evaluation": "test",
-}  # fmt: skip
+_KEYWORDS: dict[str, Split] = {**SPLIT_OF_NAME, "eval": "test", "evaluation": "test"}
 _SHARD = re.compile(r"-\d{5}-of-\d{5}.*$")
-_OTHER_LAYOUTS = ("metadata.csv", "metadata.tsv", "metadata.jsonl")
 _MAX_DEPTH = 3
 _MAX_NAMES, _MAX_FOLDERS = 2_000, 100
 """What detection looks at before it gives up: names in each folder, and folders."""
@@ -62,16 +60,16 @@ def split_of(name: str) -> Split | None:
 
 
 def has_tables(source: Path) -> bool:
-    """Whether a source is laid out as such a data set; cheap, and False for what can't be read."""
+    """Whether a source is laid out as such a data set; cheap, and False for what can't be read.
+
+    Names alone tell: what a broken file of such a name is, `find_tables` says.
+    """
     try:
         if source.is_file():
-            return is_table(source)
-        if _is_saved(source):
-            return True
-        if any((source / sub / name).is_file() for sub in ("", *_KEYWORDS) for name in
-               _OTHER_LAYOUTS):  # fmt: skip
+            return source.suffix.lower() in SUFFIXES
+        if has_own_tables(source):
             return False
-        return _holds_table(source)
+        return _is_saved(source) or _holds_table(source)
     except OSError:
         return False
 
@@ -80,19 +78,19 @@ def find_tables(source: Path) -> TableFiles:
     """The tables of a source.
 
     Raises:
-        DataError: there are none, or those of several configurations.
+        DataError: there are none, or those of several configurations, or one isn't a table.
     """
     try:
         if source.is_file():
+            check_table(source)
             return TableFiles(source.parent, {"train": [source]}, ())
         if not source.is_dir():
             raise DataError(f"{source}: no such folder; expected {LAYOUT}")
         if _is_saved(source):
             return _saved_tables(source)
-        paths = [
-            path for path in _walk(source, _MAX_DEPTH)
-            if path.suffix.lower() in SUFFIXES and is_table(path)
-        ]  # fmt: skip
+        paths = [p for p in _walk(source, _MAX_DEPTH) if p.suffix.lower() in SUFFIXES]
+        for path in paths:
+            check_table(path)
     except OSError as error:
         raise DataError(f"{source}: can't be read: {error.strerror or error}") from error
     if not paths:
@@ -124,7 +122,7 @@ def read_info(source: Path) -> CorpusInfo:
 
 
 def _holds_table(source: Path) -> bool:
-    """Whether the first table in or not far below a folder is one; the nearest folders first."""
+    """Whether a file in or not far below a folder is called as a table is; the nearest first."""
     folders, n_seen = deque([(source, 1)]), 0
     while folders and n_seen < _MAX_FOLDERS:
         folder, depth = folders.popleft()
@@ -134,8 +132,8 @@ def _holds_table(source: Path) -> bool:
                 for entry in itertools.islice(entries, _MAX_NAMES):
                     if entry.name.startswith("."):
                         continue
-                    if Path(entry.name).suffix.lower() in SUFFIXES:
-                        return is_table(Path(entry.path))
+                    if Path(entry.name).suffix.lower() in SUFFIXES and entry.is_file():
+                        return True
                     if depth < _MAX_DEPTH and entry.is_dir(follow_symlinks=False):
                         folders.append((Path(entry.path), depth + 1))
         except OSError:

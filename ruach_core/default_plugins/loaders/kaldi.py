@@ -20,6 +20,7 @@ from typing import get_args
 
 from ruach_core.data.kaldi_recordings import KaldiRecordings, UnusableRowError, parse_segment
 from ruach_core.data.kaldi_tables import KaldiLookup, KaldiRow, KaldiTable, join
+from ruach_core.data.own_tables import has_own_tables
 from ruach_core.data.split_names import SPLIT_OF_NAME
 from ruach_core.errors import DataError
 from ruach_core.types import CorpusInfo, SetAside, Split, Utterance
@@ -31,7 +32,7 @@ LAYOUT = (
 _RECORDINGS, _TEXT, _SEGMENTS, _SPEAKERS = "wav.scp", "text", "segments", "utt2spk"
 _GENDERS = "spk2gender"
 _DATA = "data"
-_SPLIT_OF: dict[str, Split] = {**SPLIT_OF_NAME, "training": "train", "eval": "test"}
+_SPLIT_OF: dict[str, Split] = {**SPLIT_OF_NAME, "eval": "test"}
 _NAMES: dict[Split, list[str]] = {
     split: [name for name, its in _SPLIT_OF.items() if its == split] for split in get_args(Split)
 }
@@ -53,6 +54,8 @@ class KaldiLoader:
     def detect(self, source: Path) -> bool:
         """Whether the source, or a folder in it or in its `data`, has `wav.scp` and `text`."""
         try:
+            if has_own_tables(source):
+                return False
             if _is_data_directory(source):
                 return True
             return any(_is_data_directory(folder) for folder in _folders(source))

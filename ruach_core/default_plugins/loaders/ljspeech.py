@@ -14,6 +14,7 @@ from pathlib import Path
 
 from ruach_core.data.audio_folder import AudioFolder
 from ruach_core.data.audio_names import is_audio_name
+from ruach_core.data.own_tables import has_split_tables
 from ruach_core.data.table import TableRow, read_columns
 from ruach_core.data.table_rows import find_fault, open_lines
 from ruach_core.default_plugins.loaders.clip_rows import FIELDS, ClipRow, find_audio, read_clip_rows
@@ -42,6 +43,9 @@ class LJSpeechLoader:
     def detect(self, source: Path) -> bool:
         """Whether there are such a table without a header and a folder `wavs`."""
         try:
+            # The table right in the source is this layout's own.
+            if has_split_tables(source):
+                return False
             table = _find_table(source)
             return table is not None and (source / _AUDIO).is_dir() and _has_rows(table)
         except (OSError, DataError):

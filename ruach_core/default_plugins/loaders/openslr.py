@@ -19,6 +19,7 @@ from pathlib import Path
 
 from ruach_core.data.audio_folder import AudioFolder
 from ruach_core.data.audio_names import is_audio_name
+from ruach_core.data.own_tables import has_own_tables
 from ruach_core.data.table import TableRow, read_columns
 from ruach_core.data.table_rows import open_lines
 from ruach_core.default_plugins.loaders.clip_rows import ClipRow, find_audio, read_clip_rows
@@ -53,6 +54,8 @@ class OpenSLRLoader:
     def detect(self, source: Path) -> bool:
         """Whether the source, or a folder in it, has such a table."""
         try:
+            if has_own_tables(source):
+                return False
             tables = _find_tables(source)
             return bool(tables) and _has_rows(tables[0])
         except (OSError, ValueError, DataError):
@@ -83,7 +86,7 @@ class OpenSLRLoader:
         if not tables or split != "train":
             problem = f"no {split} split" if tables else "no such table"
             raise DataError(f"{source}: has {problem}; expected {LAYOUT}")
-        return itertools.chain.from_iterable(_read_rows(source, table) for table in tables)
+        return _read_tables(source, tables)
 
 
 def _find_tables(source: Path) -> list[Path]:
@@ -107,6 +110,24 @@ def _subfolders(folder: Path) -> list[Path]:
 def _has_rows(table: Path) -> bool:
     with open_lines(table, str(table)) as lines:
         return 2 <= len(lines.next_filled().split("\t")) <= len(_COLUMNS)
+
+
+def _read_tables(source: Path, tables: Sequence[Path]) -> Iterator[Utterance | SetAside]:
+    """The tables' rows; a clip that two of them have is used once.
+
+    Some corpora bring an index of all clips beside those of the female and the male speakers.
+    """
+    if len(tables) == 1:
+        yield from _read_rows(source, tables[0])
+        return
+    first_rows: dict[str, str] = {}
+    for item in itertools.chain.from_iterable(_read_rows(source, table) for table in tables):
+        if isinstance(item, Utterance):
+            first = first_rows.setdefault(item.id, item.row)
+            if first != item.row:
+                yield SetAside(item.id, "train", "bad-row", f"also in {first}", item.row)
+                continue
+        yield item
 
 
 def _read_rows(source: Path, table: Path) -> Iterator[Utterance | SetAside]:

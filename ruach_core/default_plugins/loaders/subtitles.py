@@ -14,7 +14,7 @@ from typing import get_args
 
 from ruach_core.data.audio_folder import AudioFolder
 from ruach_core.data.audio_names import RECORDING_SUFFIXES, is_recording_name
-from ruach_core.data.split_names import SPLIT_OF_NAME
+from ruach_core.data.split_names import find_split_folders, sort_by_split
 from ruach_core.data.subtitle_files import (
     SUBTITLE_SUFFIXES,
     BadCue,
@@ -59,7 +59,7 @@ class SubtitleLoader:
                 return bool(
                     is_recording_name(source.name) and pairs.get(_stem(source), ((), ()))[1]
                 )
-            return any(_has_pair(folder) for folder in [source, *_split_folders(source)])
+            return any(_has_pair(folder) for folder in [source, *find_split_folders(source)])
         except (OSError, ValueError):
             return False
 
@@ -117,10 +117,6 @@ def _has_pair(folder: Path) -> bool:
     return folder.is_dir() and any(files[1] for files in _list_pairs(folder)[0].values())
 
 
-def _split_folders(source: Path) -> list[Path]:
-    return [source / name for name in SPLIT_OF_NAME if (source / name).is_dir()]
-
-
 def _find_folders(source: Path) -> dict[Split, Path]:
     """The folder of each split; the source's own where it has none for splits."""
     try:
@@ -128,21 +124,14 @@ def _find_folders(source: Path) -> dict[Split, Path]:
             raise DataError(f"{source}: no such file or folder; expected {LAYOUT}")
         if source.is_file():
             return {"train": source.parent}
-        folders = _split_folders(source)
+        folders = find_split_folders(source)
         if not any(_has_pair(folder) for folder in folders):
             if _has_pair(source):
                 return {"train": source}
             raise DataError(f"{source}: no recording with a subtitle file; expected {LAYOUT}")
     except OSError as error:
         raise DataError(f"{source}: can't be read: {error.strerror or error}") from error
-    found: dict[Split, Path] = {}
-    for folder in folders:
-        split = SPLIT_OF_NAME[folder.name]
-        if split in found:
-            both = f"{found[split].name}, {folder.name}"
-            raise DataError(f"{source}: {both} are all the {split} split; keep one")
-        found[split] = folder
-    return found
+    return sort_by_split(source, folders)
 
 
 class _FolderReader:
@@ -153,7 +142,7 @@ class _FolderReader:
         self._folder = folder
         self._split: Split = split
         self._lang = lang.lower()
-        self._inside = AudioFolder(folder)
+        self._inside = AudioFolder(root, folder.relative_to(root).as_posix())
 
     def read(self, only: Path | None) -> Iterator[Utterance | SetAside]:
         """The cues of all recordings, or of `only` one.
@@ -188,7 +177,7 @@ class _FolderReader:
             return
         for path in (recording, subtitle):
             if self._inside.find(path.name) is None:
-                detail = f"{path.name} is a link that leads out of {self._folder.name}"
+                detail = f"{path.name} is a link that leads out of {self._root.name}"
                 yield self._aside(recording, "outside-folder", detail, path)
                 return
         try:

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import get_args
@@ -33,6 +34,10 @@ _AUDIO_FOLDERS = ("wav", "wavs", "wav48", "audio", "clips", "recordings")
 _TEXT_FOLDERS = ("txt", "text", "texts", "transcriptions", "transcripts", "transcription", "lab")
 _ABOUT = ("readme", "license", "licence", "copying", "changelog", "about")
 """Texts that are of the corpus, not of a clip."""
+_LABELS = ".lab"
+_LABEL = re.compile(r"\s*\d+(\.\d+)?\s+\d+(\.\d+)?\s+\S+")
+_MAX_LABELS, _MAX_LABELS_READ, _MAX_LABEL_LINES = 3, 4_000, 10
+"""How many files of a folder, characters and lines are looked at to tell phones from texts."""
 _MAX_LOOKED_AT = 20_000
 """Names among which a first pair is looked for in telling the layout."""
 
@@ -43,6 +48,7 @@ class _Folder:
 
     Attributes:
         path: relative to the source.
+        split: that of the first folder on the way that stands for one, else train.
         clips: the names of the files.
         texts: paths relative to the source; they lie beside the clips or in a folder of texts.
         speaker: the first folder on the way that is one of several, and neither a split's nor
@@ -50,6 +56,7 @@ class _Folder:
     """
 
     path: PurePosixPath
+    split: Split
     clips: dict[str, str]
     texts: dict[str, PurePosixPath]
     speaker: str | None
@@ -58,12 +65,6 @@ class _Folder:
     def has_pair(self) -> bool:
         """Whether a clip has a text."""
         return not self.clips.keys().isdisjoint(self.texts)
-
-    @property
-    def split(self) -> Split:
-        """By the first folder on the way that is called like one; else train."""
-        names = (part.lower() for part in self.path.parts)
-        return next((SPLIT_OF_NAME[name] for name in names if name in SPLIT_OF_NAME), "train")
 
 
 class TextFilesLoader:
@@ -83,13 +84,17 @@ class TextFilesLoader:
             return False
 
     def splits(self, source: Path) -> Sequence[Split]:
-        """The splits that have a folder with such clips.
+        """The splits that have a folder with clips, though none there may have a text.
 
         Raises:
             DataError: no clip has a text.
         """
-        found = {folder.split for folder in _find_folders(source) if folder.has_pair}
-        if not found:
+        found: set[Split] = set()
+        has_pair = False
+        for folder in _find_folders(source):
+            found.add(folder.split)
+            has_pair = has_pair or folder.has_pair
+        if not has_pair:
             raise DataError(f"{source}: no clip has a text; expected {LAYOUT}")
         return tuple(split for split in get_args(Split) if split in found)
 
@@ -100,12 +105,12 @@ class TextFilesLoader:
     def read(self, source: Path, split: Split) -> Iterator[Utterance | SetAside]:
         """The split's clips, folder by folder; see `DatasetLoader.read`."""
         inside = AudioFolder(source)
-        has_pair = False
+        is_there = False
         for folder in _find_folders(source):
             if folder.split == split:
-                has_pair = has_pair or folder.has_pair
+                is_there = True
                 yield from _read_folder(folder, inside)
-        if not has_pair:
+        if not is_there:
             raise DataError(f"{source}: has no {split} split; expected {LAYOUT}")
 
 
@@ -137,20 +142,39 @@ def _walk(source: Path, *, at_most: int | None = None) -> Iterator[_Folder]:
 
     n_left = at_most
     n_above = _count_wrappers(source)
+    with_splits: set[PurePosixPath] = set()
     for place, folders, names in os.walk(source, onerror=fail):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         path = PurePosixPath(Path(place).relative_to(source).as_posix())
+        if len({SPLIT_OF_NAME.get(name.lower()) for name in folders} - {None}) > 1:
+            with_splits.add(path)
         clips = _by_stem(names, AUDIO_SUFFIXES)
         if clips:
-            texts = {stem: path / name for stem, name in _by_stem(names, TEXT_SUFFIXES).items()}
+            found = _find_texts(source / path, names)
+            texts = {stem: path / name for stem, name in found.items()}
             for other in _text_folders(source, path):
-                found = _by_stem([p.name for p in (source / other).iterdir()], TEXT_SUFFIXES)
+                found = _find_texts(source / other, [p.name for p in (source / other).iterdir()])
                 texts |= {s: other / name for s, name in found.items() if s not in texts}
             texts = {s: t for s, t in texts.items() if s in clips or not _is_about(s)}
             speaker = next((p for p in path.parts[n_above:] if not _is_general(p)), None)
-            yield _Folder(path, clips, texts, speaker)
+            yield _Folder(path, _find_split(path, n_above, with_splits), clips, texts, speaker)
         if n_left is not None and (n_left := n_left - len(names)) <= 0:
             return
+
+
+def _find_split(path: PurePosixPath, n_above: int, with_splits: Collection[PurePosixPath]) -> Split:
+    """The split of the first folder on the way that stands for one; else train.
+
+    Below the first folder that is neither a split's nor one of audio, that takes two splits side by
+    side: a speaker may be called Val.
+    """
+    are_general = True
+    for i, part in list(enumerate(path.parts))[n_above:]:
+        split = SPLIT_OF_NAME.get(part.lower())
+        if split and (are_general or PurePosixPath(*path.parts[:i]) in with_splits):
+            return split
+        are_general = are_general and _is_general(part)
+    return "train"
 
 
 def _count_wrappers(source: Path) -> int:
@@ -176,6 +200,32 @@ def _by_stem(names: Sequence[str], suffixes: Sequence[str]) -> dict[str, str]:
     for name in sorted(wanted, key=lambda n: (suffixes.index(PurePosixPath(n).suffix.lower()), n)):
         found.setdefault(normalize_form(PurePosixPath(name).stem, "NFC"), name)
     return dict(sorted(found.items()))
+
+
+def _find_texts(folder: Path, names: Sequence[str]) -> dict[str, str]:
+    """The texts among a folder's files by their stem in NFC; .lab files that are none left out."""
+    labels = sorted(n for n in names if n[0] != "." and n.lower().endswith(_LABELS))
+    has_labels = any(_holds_labels(folder / name) for name in labels[:_MAX_LABELS])
+    return _by_stem(names, [s for s in TEXT_SUFFIXES if not (has_labels and s == _LABELS)])
+
+
+def _holds_labels(path: Path) -> bool:
+    """Whether a file has a phone and its time in each line, and so no text.
+
+    Festvox, as in CMU ARCTIC, writes "0.1100 125 pau" below a head that ends with "#"; HTK
+    "0 1100000 pau".
+    """
+    try:
+        # A pipe would be waited for.
+        if not path.is_file():
+            return False
+        with path.open(encoding="utf-8", errors="replace") as file:
+            lines = file.read(_MAX_LABELS_READ).splitlines()
+    except OSError:
+        return False
+    lines = lines[lines.index("#") + 1 :] if "#" in lines else lines
+    lines = [line for line in lines[:_MAX_LABEL_LINES] if line.strip()]
+    return len(lines) > 1 and all(map(_LABEL.match, lines))
 
 
 def _text_folders(source: Path, path: PurePosixPath) -> Iterator[PurePosixPath]:

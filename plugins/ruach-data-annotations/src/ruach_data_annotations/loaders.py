@@ -12,7 +12,8 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import get_args
 
-from ruach_core.data.split_names import SPLIT_OF_NAME
+from ruach_core.data.own_tables import has_own_tables
+from ruach_core.data.split_names import SPLIT_OF_NAME, find_split_folders
 from ruach_core.errors import DataError
 from ruach_core.types import CorpusInfo, SetAside, SetAsideReason, Split, Utterance
 from ruach_data_annotations.eaf import Media, read_eaf, read_license
@@ -32,8 +33,8 @@ from ruach_data_annotations.tiers import (
     speaker_of,
 )
 
-_OTHER_LAYOUTS = ("metadata.csv", "metadata.tsv", "metadata.jsonl", "wav.scp")
-"""A folder with one of these has been prepared; annotations in it are where it came from."""
+_KALDI = "wav.scp"
+"""A folder with this has been prepared; annotations in it are where it came from."""
 _DETECT_ENTRIES = 10_000
 """Folder entries that `detect` looks at, at most, in each folder."""
 _DETECT_FOLDERS = 50
@@ -98,15 +99,11 @@ class _AnnotationLoader(ABC):
         try:
             if source.is_file():
                 return self._is_mine(source.name)
-            if any((source / name).exists() for name in _OTHER_LAYOUTS):
+            if has_own_tables(source):
+                return False
+            if any((folder / _KALDI).exists() for folder in (source, *find_split_folders(source))):
                 return False
             entries = _entries(source)
-            if any(
-                (source / folder / name).exists()
-                for folder in SPLIT_OF_NAME
-                for name in _OTHER_LAYOUTS
-            ):
-                return False
             if any(self._is_mine(entry.name) and entry.is_file() for entry in entries):
                 return True
             folders = [e for e in entries if not e.name.startswith(".") and e.is_dir()]

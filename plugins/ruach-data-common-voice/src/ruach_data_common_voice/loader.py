@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ruach_core.data.archive import looks_like_archive
+from ruach_core.data.own_tables import has_own_tables
 from ruach_core.data.table import BadRow, TableRow, read_table
 from ruach_core.errors import DataError
 from ruach_core.types import CorpusInfo, SetAside, Split, Utterance
@@ -47,6 +48,8 @@ class CommonVoiceLoader:
     def detect(self, source: Path) -> bool:
         """Whether it is the folder of a language, of a release, or a release's archive."""
         try:
+            if has_own_tables(source):
+                return False
             if source.is_dir():
                 return is_language_folder(source) or bool(language_folders(source))
             is_archive = looks_like_archive(source) and source.is_file()

@@ -10,6 +10,7 @@ from typing import get_args
 
 from ruach_core.data.archive import ArchiveFault, ArchiveMember, looks_like_archive, read_archive
 from ruach_core.data.extraction import AudioCache
+from ruach_core.data.own_tables import has_own_tables
 from ruach_core.errors import DataError
 from ruach_core.types import CorpusInfo, SetAside, SetAsideReason, Split, Utterance
 from ruach_data_webdataset.sample import AUDIO, MAX_TEXT_BYTES, TEXT, Sample, split_key
@@ -34,6 +35,8 @@ class WebdatasetLoader:
     def detect(self, source: Path) -> bool:
         """Whether the first shard has, near its start, a key with both sound and text."""
         try:
+            if has_own_tables(source):
+                return False
             if source.is_dir():
                 first = next(list_shards(source), None)
             else:

@@ -15,7 +15,6 @@ from ruach_core.types import Split
 LAYOUT = (
     "a .tar or .tar.gz, or a folder of them (train-000000.tar ..., or in train/, dev/ and test/)"
 )
-_SPLITS: dict[str, Split] = {**SPLIT_OF_NAME, "training": "train"}
 _WORD = re.compile(r"[^\W_\d]+")
 
 
@@ -51,7 +50,7 @@ def list_shards(folder: Path) -> Iterator[Path]:
         OSError: a folder can't be read.
     """
     entries = list(folder.iterdir())
-    inner = [path for path in entries if path.name.lower() in _SPLITS and path.is_dir()]
+    inner = [path for path in entries if path.name.lower() in SPLIT_OF_NAME and path.is_dir()]
     for paths in [entries, *(list(path.iterdir()) for path in sorted(inner))]:
         archives = sorted((path for path in paths if looks_like_archive(path)), key=_order)
         yield from (path for path in archives if path.is_file())
@@ -65,6 +64,6 @@ def _order(path: Path) -> tuple[list[tuple[str, int]], str]:
 
 def _find_split(shard: Path, source: Path) -> Split:
     if shard != source and shard.parent != source:
-        return _SPLITS[shard.parent.name.lower()]
+        return SPLIT_OF_NAME[shard.parent.name.lower()]
     words = _WORD.findall(shard.name.lower())
-    return next((_SPLITS[word] for word in words if word in _SPLITS), "train")
+    return next((SPLIT_OF_NAME[word] for word in words if word in SPLIT_OF_NAME), "train")
