@@ -20,6 +20,7 @@ import numpy.typing as npt
 import soundfile
 import soxr
 
+from ruach_core.data.mp3_index import has_whole_index
 from ruach_core.errors import DataError
 from ruach_core.types import SAMPLING_RATE
 
@@ -72,6 +73,10 @@ class _Request:
     start_s: float
     end_s: float | None
     max_s: float | None
+
+    @property
+    def is_whole(self) -> bool:
+        return not self.start_s and self.end_s is None
 
     def error(self, reason: AudioReason, detail: str) -> AudioError:
         return AudioError(self.path, reason, detail)
@@ -234,6 +239,8 @@ def _decode_soundfile(request: _Request) -> tuple[Waveform, int]:
             raise _UnknownFormatError("no samples by its header")
         # An mp3 file without an index only has an estimate, beyond which nothing can be sought.
         is_length_known = file.format != "MP3"
+        if not is_length_known and request.is_whole and not has_whole_index(request.path):
+            raise _UnknownFormatError("no index of the whole file")
         duration_s = n_total / rate if rate else 0.0
         request.check_header(duration_s if is_length_known else None, rate, int(file.channels))
         request.check_start(duration_s)

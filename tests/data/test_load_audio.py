@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import os
 import struct
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 import soundfile
 
 from ruach_core.data.audio import AudioError, load_audio, stream_audio
+from ruach_core.data.mp3_index import has_whole_index
 from ruach_core.errors import DataError
 
 WAV_SUBTYPES = ["PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE"]
@@ -313,3 +315,29 @@ def test_streaming_takes_what_is_no_number_for_silence(tmp_path, speech, value):
     streamed = np.concatenate(list(stream_audio(tmp_path / "a.wav")))
     assert streamed[777] == 0
     assert np.isfinite(streamed).all()
+
+
+def _mp3(seconds: int, level: float) -> bytes:
+    noise = np.random.default_rng(seconds).standard_normal(seconds * 16_000) / 10
+    file = io.BytesIO()
+    soundfile.write(
+        file, noise, 16_000, format="MP3", bitrate_mode="CONSTANT", compression_level=level
+    )
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("has_tag", [False, True], ids=["bare", "tagged"])
+def test_joined_mp3_files_are_read_to_the_end(tmp_path: Path, has_tag: bool) -> None:
+    path = tmp_path / "joined.mp3"
+    tag = b"ID3\x04\x00\x00\x00\x00\x02\x00" + bytes(256) if has_tag else b""
+    path.write_bytes(tag + _mp3(2, 0.0) + _mp3(6, 0.9))
+    # The index in the first frame is of two seconds.
+    assert soundfile.info(path).duration == pytest.approx(2, abs=0.1)
+    assert len(load_audio(path)) / 16_000 == pytest.approx(8, abs=0.2)
+
+
+def test_an_mp3_file_with_its_own_index_is_read_by_it(tmp_path: Path) -> None:
+    path = tmp_path / "one.mp3"
+    path.write_bytes(_mp3(5, 0.0))
+    assert has_whole_index(path)
+    assert len(load_audio(path)) == 5 * 16_000
