@@ -248,6 +248,19 @@ class ExportConfig(_Section):
     )
 
 
+_DECIDING_NOTHING: dict[str, Any] = {
+    "data": True,
+    "model": True,
+    "output": True,
+    "lm": True,
+    "export": True,
+    "dataset": {"license"},
+    "training": {"sharding", "micro_batch_s", "workers", "checkpoint_minutes", "log_steps"},
+    "evaluation": {"bootstrap", "review_clips", "rescoring_beam_size"},
+}
+"""Settings that change no weight, so a resumed run may have others."""
+
+
 class RunConfig(_Section):
     """Everything that decides a run."""
 
@@ -288,14 +301,12 @@ class RunConfig(_Section):
     def digest(self) -> str:
         """Digest of what decides the trained weights; a resumed run must share it.
 
-        Of the data only the sources' weights are in it: a corpus has a fingerprint of its own.
+        Of the data only the sources' weights are in it: a corpus has a fingerprint of its own, and
+        so has the base model, since a name may come to mean another one. How an update is cut into
+        passes isn't in it: that changes only how much silence is behind a clip, and a run whose
+        passes don't fit, or that goes on elsewhere, needs others.
         """
-        data = self.model_dump(
-            mode="json",
-            exclude={
-                "data": True, "output": True, "lm": True, "export": True, "training": {"sharding"},
-            },
-        )  # fmt: skip
+        data = self.model_dump(mode="json", exclude=_DECIDING_NOTHING)
         if any(weight != 1.0 for weight in self.data.weights):
             data["weights"] = list(self.data.weights)
         return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()

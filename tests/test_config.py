@@ -176,12 +176,20 @@ def test_digest_covers_what_decides_the_weights():
 
     base = digest()
     assert base == digest()
-    for name, value in {"seed": 1, "model": "x", "training.epochs": 2, "window.policy": "full",
+    for name, value in {"seed": 1, "training.epochs": 2, "window.policy": "full",
                         "augment.time_masks": 9, "options.a": "b"}.items():  # fmt: skip
         assert digest(**{name: value}) != base, name
-    # Where files lie and what is exported afterwards decide nothing.
-    for name, value in {"data": "x", "output": "y", "export.quantization": "int8",
+    # Names of data and base model decide nothing (both have digests of their own), nor does what is
+    # exported afterwards.
+    for name, value in {"data": "x", "model": "x", "output": "y", "export.quantization": "int8",
                         "export.parity_threshold": 0.5, "lm.enabled": True}.items():  # fmt: skip
+        assert digest(**{name: value}) == base, name
+    # Nor does how an update is cut into passes, what is read ahead, said, or reported.
+    for name, value in {"training.micro_batch_s": 9, "training.workers": 7,
+                        "training.checkpoint_minutes": 1, "training.log_steps": 2,
+                        "training.sharding": "fsdp", "dataset.license": "CC0",
+                        "evaluation.bootstrap": 200, "evaluation.review_clips": 0,
+                        "evaluation.rescoring_beam_size": 4}.items():  # fmt: skip
         assert digest(**{name: value}) == base, name
 
 

@@ -15,6 +15,7 @@ from importlib.metadata import EntryPoint, entry_points
 import click
 
 from ruach_core.cli.lazy_group import LazyCommand, LazyGroup
+from ruach_core.cli.messages import complain
 from ruach_core.errors import RuachError, UserError
 from ruach_core.packs import core_version, distribution_of
 
@@ -225,5 +226,5 @@ def _silence_stdout() -> None:
 
 
 def _fail(message: str, status: int) -> int:
-    click.echo(f"ruach: error: {' '.join(message.split())}", err=True)
+    complain(message)
     return status

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import sys
 import textwrap
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ruach_core.cli.data_options import load_language, pack_options
+from ruach_core.cli.messages import has_color, plural
 from ruach_core.errors import UserError
 from ruach_core.files import write_text
 
@@ -80,9 +80,9 @@ def data_check(
     if as_json:
         click.echo(json.dumps(_to_dict(report), ensure_ascii=False, indent=2))
     else:
-        has_color = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+        is_colored = has_color()
         for line in _lines(report):
-            click.echo(line, color=has_color)
+            click.echo(line, color=is_colored)
         if page is not None:
             click.echo(f"page: {page}")
     if report.n_errors:
@@ -146,7 +146,7 @@ def _lines(report: AuditReport) -> Iterator[str]:
     width = max(60, min(140, shutil.get_terminal_size((100, 24)).columns))
     yield (
         f"{report.source}: {report.n_rows} rows ({report.loader}), {report.n_usable} usable clips, "
-        f"{report.hours:.2f} h, {_plural(report.n_speakers, 'speaker')}"
+        f"{report.hours:.2f} h, {plural(report.n_speakers, 'speaker')}"
     )
     about = [report.info.title, report.info.license and f"licence {report.info.license}"]
     if any(about):
@@ -167,7 +167,7 @@ def _lines(report: AuditReport) -> Iterator[str]:
         sum(finding.severity == severity for finding in report.findings) for severity in _COLORS
     ]
     yield (
-        f"{_plural(counts[0], 'error')}, {_plural(counts[1], 'warning')}, "
+        f"{plural(counts[0], 'error')}, {plural(counts[1], 'warning')}, "
         f"{counts[2]} for information; {report.runtime_s:.1f} s"
     )
 
@@ -208,10 +208,6 @@ def _wrap(text: str, width: int) -> list[str]:
 def _sparkline(counts: Sequence[int]) -> str:
     most = max(counts)
     return "".join(" ▁▂▃▄▅▆▇█"[min(8, -(-8 * n // most))] if n else " " for n in counts)
-
-
-def _plural(n: int, noun: str) -> str:
-    return f"{n} {noun}{'s' if n != 1 else ''}"
 
 
 def _to_dict(report: AuditReport) -> dict[str, Any]:

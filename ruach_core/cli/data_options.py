@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ruach_core.cli.language import pack_option
 from ruach_core.errors import UserError
 
 if TYPE_CHECKING:
@@ -41,8 +42,7 @@ def split_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def pack_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Options that decide the normaliser."""
     options: tuple[_Decorator, ...] = (
-        click.option("--option", "settings", multiple=True, metavar="NAME=VALUE",
-                     help="An option of the language pack; see ruach langs info CODE."),
+        pack_option,
         click.option("--no-pack", is_flag=True,
                      help="A language that has no pack, by core's safe normaliser."),
     )  # fmt: skip

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ruach_core.cli.data_options import load_language, pack_options
+from ruach_core.cli.messages import complain
 
 if TYPE_CHECKING:
     from ruach_core.alignment.corpus import Aligner, RecordingJob, SegmentingReport
     from ruach_core.alignment.recordings import AlignedRecording, OnProgress
-    from ruach_core.errors import RuachError
     from ruach_core.plugins import Plugins
     from ruach_core.types import TextNormalizer
 
@@ -102,7 +102,7 @@ def _run(request: _Request) -> int:
             report = segment_recordings(
                 jobs, request.output, plugins, aligner,
                 name=request.audio.resolve().name, speaker=request.speaker, show=bars.show,
-                complain=_complain,
+                complain=complain,
             )  # fmt: skip
     if request.as_json:
         click.echo(json.dumps(_to_dict(report), ensure_ascii=False, indent=2))
@@ -161,10 +161,6 @@ class _Bars:
             click.progressbar(length=length, label=job.audio.name, file=sys.stderr)
         )
         return lambda seconds: bar.update(round(1000 * seconds))
-
-
-def _complain(error: RuachError) -> None:
-    click.echo(f"ruach: error: {' '.join(str(error).split())}", err=True)
 
 
 def _lines(report: SegmentingReport) -> Iterator[str]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ruach_core.cli.beam_options import beam_options
-from ruach_core.cli.language import choose_token, describe_token, parse_options
+from ruach_core.cli.language import choose_token, describe_token, pack_option, parse_options
 from ruach_core.errors import DataError, UserError
 
 if TYPE_CHECKING:
@@ -93,13 +93,7 @@ class _Request:
 @click.option(
     "--compare", type=_PATH, help="Paired test against another model's table (its --output)."
 )
-@click.option(
-    "--option",
-    "settings",
-    metavar="NAME=VALUE",
-    multiple=True,
-    help="One of the pack's own options, as `ruach langs info CODE` lists them; repeatable.",
-)
+@pack_option
 @click.option(
     "--no-pack",
     is_flag=True,

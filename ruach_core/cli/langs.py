@@ -13,7 +13,7 @@ import click
 from ruach_core.cli.langs_check import langs_check
 from ruach_core.cli.langs_diff import langs_diff
 from ruach_core.cli.langs_new import langs_new
-from ruach_core.cli.language import parse_options
+from ruach_core.cli.language import pack_option, parse_options
 from ruach_core.cli.table import format_table
 from ruach_core.packs import MANIFEST_NAME, PackRecord, find_pack, find_packs
 from ruach_core.text.lines import read_lines
@@ -111,13 +111,7 @@ def langs_info(code: str, *, as_json: bool) -> None:
     required=True,
     help="target: what the model learns to write. score: what WER and CER compare.",
 )
-@click.option(
-    "--option",
-    "settings",
-    metavar="NAME=VALUE",
-    multiple=True,
-    help="One of the pack's own options, as `ruach langs info CODE` lists them; repeatable.",
-)
+@pack_option
 def langs_normalize(
     code: str, text: str | None, *, purpose: Purpose, settings: tuple[str, ...]
 ) -> None:

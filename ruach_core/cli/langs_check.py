@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ruach_core.cli.language import parse_options
+from ruach_core.cli.language import pack_option, parse_options
+from ruach_core.cli.messages import plural
 from ruach_core.errors import UserError
 from ruach_core.packs import PackRecord, find_pack
 
@@ -70,13 +71,7 @@ class _TextReport:
     show_default=True,
     help="The base model whose tokenizer is used, as for ruach train.",
 )
-@click.option(
-    "--option",
-    "settings",
-    metavar="NAME=VALUE",
-    multiple=True,
-    help="One of the pack's own options, for normalising the texts; repeatable.",
-)
+@pack_option
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")
 @click.pass_context
 def langs_check(
@@ -160,7 +155,7 @@ def _pack_lines(pack: PackRecord, results: Sequence[CheckResult]) -> Iterator[st
         yield from result.problems or (f"ok: {result.check}: {result.detail}",)
     n_problems = sum(len(result.problems) for result in results)
     if n_problems:
-        yield f"{pack.label}: {_plural(n_problems, 'problem')}"
+        yield f"{pack.label}: {plural(n_problems, 'problem')}"
 
 
 def _report_lines(report: _TextReport) -> Iterator[str]:
@@ -182,11 +177,7 @@ def _report_lines(report: _TextReport) -> Iterator[str]:
         )
     yield from _table(report.findings)
     n_warnings = sum(finding.severity == "warning" for finding in report.findings)
-    yield f"{_plural(report.n_errors, 'error')}, {_plural(n_warnings, 'warning')}"
-
-
-def _plural(n: int, noun: str) -> str:
-    return f"{n} {noun}{'s' if n != 1 else ''}"
+    yield f"{plural(report.n_errors, 'error')}, {plural(n_warnings, 'warning')}"
 
 
 def _table(findings: Sequence[Finding]) -> Iterator[str]:

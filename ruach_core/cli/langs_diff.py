@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ruach_core.cli.language import parse_options
+from ruach_core.cli.language import pack_option, parse_options
+from ruach_core.cli.messages import has_color
 from ruach_core.errors import UserError
 from ruach_core.files import write_text
 from ruach_core.text.lines import read_lines
@@ -41,13 +41,7 @@ _MAX_PAGE_LINES = 2_000
     help="target: what the model learns to write. score: what WER and CER compare. both: target, "
     "then what score folds beyond it.",
 )
-@click.option(
-    "--option",
-    "settings",
-    metavar="NAME=VALUE",
-    multiple=True,
-    help="One of the pack's own options, as `ruach langs info CODE` lists them; repeatable.",
-)
+@pack_option
 @click.option(
     "--html",
     "page",
@@ -97,13 +91,9 @@ def langs_diff(
         click.echo(f"{page}: {_describe(review)}")
     else:
         click.echo(f"{normalizer.name}, {source}: {_describe(review)}")
-        has_color = _has_color()
+        is_colored = has_color()
         for line in _show_review(review):
-            click.echo(line, color=has_color)
-
-
-def _has_color() -> bool:
-    return sys.stdout.isatty() and "NO_COLOR" not in os.environ
+            click.echo(line, color=is_colored)
 
 
 def _open_text(plugins: Plugins, text_file: str | None) -> tuple[str, Iterator[str]]:

@@ -5,11 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+import click
+
 from ruach_core.errors import PackError, UserError
 
 if TYPE_CHECKING:
     from ruach_core.evaluation.export_info import ExportInfo
     from ruach_core.manifest import PackManifest
+
+
+pack_option = click.option(
+    "--option",
+    "settings",
+    metavar="NAME=VALUE",
+    multiple=True,
+    help="An option of the language pack, as ruach langs info CODE lists them; repeatable.",
+)
+"""`--option`; `parse_options` reads what it gives."""
 
 
 def choose_token(lang: str, info: ExportInfo, manifest: PackManifest | None) -> str:

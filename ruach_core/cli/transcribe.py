@@ -14,6 +14,7 @@ import click
 
 from ruach_core.cli.beam_options import beam_options
 from ruach_core.cli.language import find_token
+from ruach_core.cli.messages import complain
 from ruach_core.errors import RuachError, UserError
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ def _run(request: _Request) -> int:
             writer.write(_transcribe(path, recognizer, settings))
         except RuachError as error:
             n_failed += 1
-            _complain(error)
+            complain(error)
     writer.close()
     return 1 if n_failed else 0
 
@@ -150,7 +151,7 @@ def _find_paths(files: Sequence[Path]) -> tuple[list[Path], int]:
             paths.extend(find_audio_files(file))
         except UserError as error:
             n_failed += 1
-            _complain(error)
+            complain(error)
     return list(dict.fromkeys(paths)), n_failed
 
 
@@ -236,7 +237,3 @@ def _choose_names(paths: Sequence[Path]) -> dict[Path, str]:
             number += 1
         names[path] = name
     return names
-
-
-def _complain(error: RuachError) -> None:
-    click.echo(f"ruach: error: {' '.join(str(error).split())}", err=True)

@@ -105,7 +105,7 @@ def run_json(record: RunRecord, parity: Sequence[ParityRow]) -> str:
         "parity": [asdict(row) for row in parity],
         "versions": versions(record),
     }
-    return json.dumps(content, ensure_ascii=False, indent=1) + "\n"
+    return json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
 
 
 def _source_name(record: RunRecord) -> str:

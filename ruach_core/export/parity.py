@@ -44,6 +44,12 @@ class ParityRow:
         """How much worse the export is (negative: better)."""
         return self.export_wer - self.model_wer
 
+    @property
+    def is_chance(self) -> bool:
+        """Whether a loss may be chance; one of most words in most clips isn't, however few."""
+        is_broken = self.difference > 0.5 and self.differing > 0.5
+        return self.p_value >= MAX_P_VALUE and not is_broken
+
 
 def compute_types(quantization: str) -> tuple[str, ...]:
     """What an export in this quantization is loaded as: its own type, and int8 for CPUs."""
@@ -116,7 +122,7 @@ def check_parity(rows: Sequence[ParityRow], threshold: float) -> str:
         UserError: a row is, and it isn't chance; names the worst and what to do.
     """
     worse = [row for row in rows if row.difference > threshold]
-    sure = [row for row in worse if row.p_value < MAX_P_VALUE]
+    sure = [row for row in worse if not row.is_chance]
     if not worse:
         return ""
     worst = max(sure or worse, key=lambda row: row.difference)

@@ -13,6 +13,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -46,12 +47,12 @@ class Progress:
         best_metric: its value (a fraction).
         best_ties: the same epoch's other error rate and loss, which decide where metrics tie.
         epochs_without_gain: epochs since the best one.
-        history: what was logged, in order.
+        history: what was logged, in order; a figure that wasn't finite is None.
         seconds: time spent in training and evaluation so far.
         weights: what the finished model's weights are, for a reader.
         waited_s: of those, the seconds in which the training waited for data.
         micro_batch_s: most seconds of window in one forward pass, where less than planned fitted
-            the memory; 0 where all went as planned. A resumed run keeps to it.
+            the memory; 0 where all went as planned. A resumed run goes no higher.
     """
 
     epoch: int = 0
@@ -64,7 +65,7 @@ class Progress:
     best_metric: float = float("inf")
     best_ties: list[float] = field(default_factory=list)
     epochs_without_gain: int = 0
-    history: list[dict[str, float]] = field(default_factory=list)
+    history: list[dict[str, float | None]] = field(default_factory=list)
     seconds: float = 0.0
     waited_s: float = 0.0
     weights: str = ""
@@ -153,6 +154,7 @@ def write_checkpoint(
     model: Any,
     optimizer: Any,
     identity: Mapping[str, str],
+    scaler: Any = None,
     keep: int = 2,
     clips: Mapping[str, npt.NDArray[np.float64]] | None = None,
     is_writer: bool = True,
@@ -167,6 +169,7 @@ def write_checkpoint(
         model: the parameters that are trained are saved as float32 safetensors.
         optimizer: AdamW over those parameters; its state is saved by parameter name.
         identity: digests of settings and data; a resumed run must have the same.
+        scaler: of float16's gradients; None in other precisions.
         keep: how many checkpoints stay.
         clips: what each clip has cost so far.
         is_writer: whether this process is the one that writes.
@@ -185,7 +188,11 @@ def write_checkpoint(
         save_file(dict(_optimizer_state(model, optimizer)), temporary / "optimizer.safetensors")
         if clips is not None:
             save_arrays(dict(clips), temporary / CLIPS)
-        state = {"progress": asdict(progress), "identity": dict(identity)}
+        state = {
+            "progress": asdict(progress),
+            "identity": dict(identity),
+            "scaler": None if scaler is None else scaler.state_dict(),
+        }
         (temporary / "state.json").write_text(json.dumps(state, indent=1), encoding="utf-8")
         seal(temporary)
 
@@ -230,6 +237,16 @@ def find_checkpoint(folder: Path) -> Path | None:
     return next((path for path in _by_update(folder) if is_complete(path)), None)
 
 
+def best_epochs(folder: Path) -> set[int]:
+    """The best epochs that the checkpoints of a folder go back to."""
+    found: set[int] = set()
+    for path in _by_update(folder):
+        with suppress(OSError, ValueError, KeyError, TypeError):  # damaged: nothing resumes from it
+            state = json.loads((path / "state.json").read_text(encoding="utf-8"))
+            found.add(state["progress"]["best_epoch"])
+    return found
+
+
 def check_identity(where: Path, saved: Mapping[str, str], identity: Mapping[str, str]) -> None:
     """Refuse to go on with what belongs to another run.
 
@@ -249,10 +266,24 @@ def check_identity(where: Path, saved: Mapping[str, str], identity: Mapping[str,
             )
 
 
+def digest_model(directory: Path) -> str:
+    """Digest of a base model's weights and configuration, by what is in the files."""
+    digest = hashlib.blake2b(digest_size=32)
+    for path in (directory / "config.json", *sorted(directory.glob("model*.safetensors"))):
+        with path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "blake2b").digest())
+    return digest.hexdigest()
+
+
 def load_checkpoint(
-    checkpoint: Path, *, model: Any, optimizer: Any, identity: Mapping[str, str]
+    checkpoint: Path,
+    *,
+    model: Any,
+    optimizer: Any,
+    identity: Mapping[str, str],
+    scaler: Any = None,
 ) -> Progress:
-    """Restore model and optimizer in place and return where the run stood.
+    """Restore model, optimizer and scaler in place and return where the run stood.
 
     Raises:
         UserError: the checkpoint belongs to other settings or other data.
@@ -271,6 +302,9 @@ def load_checkpoint(
                 for key, value in saved.items()
                 if key.startswith(prefix)
             }
+    # Begun anew, its scale would be too large, and updates that overflow are left out.
+    if scaler is not None and state["scaler"]:
+        scaler.load_state_dict(state["scaler"])
     return Progress(**state["progress"])
 
 

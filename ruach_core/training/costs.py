@@ -1,8 +1,9 @@
 """What training one clip costs, by the model's size: operations and memory; no torch is needed.
 
 The figures of OpenAI's sizes stand in `tables/step_costs.tsv`, counted by
-`benchmarks/count_step_costs.py`. `ruach train` chooses how much goes through one forward pass by
-this memory model, and `ruach plan` says with it what will fit.
+`benchmarks/count_step_costs.py`. They are those of full fine-tuning; a `Footprint` is what is kept
+under a run's settings. `ruach train` chooses by it how much goes through one forward pass, and
+`ruach plan` says with it what will fit.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from ruach_core.config import TrainingConfig
 from ruach_core.errors import UserError
 from ruach_core.features import MAX_WINDOW_S
 from ruach_core.models.special_tokens import MAX_TARGET_POSITIONS, PROMPT_LENGTH
@@ -24,10 +26,21 @@ from ruach_core.text.tables import read_table
 _PACKAGE = "ruach_core.training"
 _MIB, _GIB = 2**20, 2**30
 
-BYTES_PER_PARAMETER = 16
-"""Weights, gradients and AdamW's two moments, all float32."""
+_WEIGHT_BYTES = _GRADIENT_BYTES = 4
 _CAST_BYTES = 2
 """The copy of each weight that autocast makes in bfloat16 or float16."""
+_MOMENT_BYTES = {"adamw": 8, "adamw8bit": 2}
+"""AdamW's two moments of a parameter."""
+_FROZEN_SHARE, _CHECKPOINTED_SHARE = 0.32, 0.27
+"""Of what full fine-tuning keeps of a pass for its backward pass. Shares of a 30 s window by
+counting the saved bytes, from tiny to large-v3: a frozen encoder keeps 0.22 to 0.32, checkpointing
+0.1 to 0.27; the upper ends serve. LoRA keeps what full fine-tuning does."""
+_SHAPES = {
+    "tiny": (384, 4, 4), "base": (512, 6, 6), "small": (768, 12, 12), "medium": (1024, 24, 24),
+    "large-v3": (1280, 32, 32), "large-v3-turbo": (1280, 32, 4),
+}  # fmt: skip
+"""Width, encoder layers and decoder layers of OpenAI's sizes."""
+_MAX_SOURCE_POSITIONS = 1500
 _RUNTIME_BYTES = round(0.8 * _GIB)
 """What PyTorch and its kernels take by themselves."""
 _USABLE = 0.92
@@ -64,21 +77,17 @@ class ModelSize:
         mib = self._interpolate(window_s, n_labels, 1)
         return mib * _MIB * (2.0 if precision == "float32" else 1.0)
 
-    def fixed_bytes(self, *, precision: str) -> float:
-        """Memory that the model takes whatever goes through it, optimizer and runtime included."""
-        each = BYTES_PER_PARAMETER + (0 if precision == "float32" else _CAST_BYTES)
-        return each * self.n_parameters + _RUNTIME_BYTES
-
-    def clip_room_bytes(self, memory_bytes: float, *, precision: str) -> float:
-        """What is left for clips on a device; negative where the model alone is too large."""
-        return usable_bytes(memory_bytes) - self.fixed_bytes(precision=precision)
-
-    def largest_batch(
-        self, memory_bytes: float, window_s: float, n_labels: int, *, precision: str
-    ) -> int:
-        """Windows that one pass can hold at the very most; 0 where not even one fits."""
-        room = self.clip_room_bytes(memory_bytes, precision=precision)
-        return max(0, int(room / self.clip_bytes(window_s, n_labels, precision=precision)))
+    def count_trained(self, training: TrainingConfig) -> int:
+        """Parameters that the settings train, to within a few in a hundred."""
+        width, n_encoder, n_decoder = _SHAPES[self.name]
+        if training.lora_rank:
+            # Four projections of attention and the two wider layers; a decoder attends twice.
+            n_encoder = 0 if training.freeze_encoder else n_encoder
+            return training.lora_rank * width * (18 * n_encoder + 26 * n_decoder)
+        if not training.freeze_encoder:
+            return self.n_parameters
+        encoder = n_encoder * 12 * width**2 + 3 * width**2 + _MAX_SOURCE_POSITIONS * width
+        return round(self.n_parameters * (1 - encoder / _sizes()[self.name].n_parameters))
 
     def _interpolate(self, window_s: float, n_labels: int, figure: int) -> float:
         """Linear in both; both grow linearly but for attention's small part."""
@@ -90,6 +99,60 @@ class ModelSize:
             return _linear(labels, known, n_labels)
 
         return max(0.0, _linear(windows, [at(window) for window in windows], window_s))
+
+
+@dataclass(frozen=True, slots=True)
+class Footprint:
+    """What training keeps in memory under a run's settings: of the model, and of each window.
+
+    Attributes:
+        size: of the model.
+        precision: "float32", "bf16" or "fp16".
+        model_bytes: whatever goes through: weights, gradients, moments, casts, and PyTorch itself.
+        activation_share: of what full fine-tuning keeps of a pass.
+    """
+
+    size: ModelSize
+    precision: str
+    model_bytes: float
+    activation_share: float
+
+    @classmethod
+    def of(
+        cls,
+        size: ModelSize,
+        training: TrainingConfig,
+        precision: str,
+        *,
+        n_trained: int | None = None,
+    ) -> Footprint:
+        """By the settings; `n_trained` parameters, or as many as the settings train of the size."""
+        if n_trained is None:
+            n_trained = size.count_trained(training)
+        weight_bytes = _WEIGHT_BYTES + (0 if precision == "float32" else _CAST_BYTES)
+        trained_bytes = _GRADIENT_BYTES + _MOMENT_BYTES[training.optimizer]
+        return cls(
+            size=size,
+            precision=precision,
+            model_bytes=weight_bytes * size.n_parameters
+            + trained_bytes * n_trained
+            + _RUNTIME_BYTES,
+            activation_share=(_FROZEN_SHARE if training.freeze_encoder else 1.0)
+            * (_CHECKPOINTED_SHARE if training.gradient_checkpointing else 1.0),
+        )
+
+    def clip_bytes(self, window_s: float, n_labels: int) -> float:
+        """Memory that one window holds at the step's height, beside the model."""
+        full = self.size.clip_bytes(window_s, n_labels, precision=self.precision)
+        return self.activation_share * full
+
+    def room_bytes(self, memory_bytes: float) -> float:
+        """What is left for clips on a device; negative where the model alone is too large."""
+        return usable_bytes(memory_bytes) - self.model_bytes
+
+    def largest_batch(self, memory_bytes: float, window_s: float, n_labels: int) -> int:
+        """Windows that one pass can hold at the very most; 0 where not even one fits."""
+        return max(0, int(self.room_bytes(memory_bytes) / self.clip_bytes(window_s, n_labels)))
 
 
 def usable_bytes(memory_bytes: float) -> float:
@@ -150,37 +213,27 @@ def labels_in(window_s: float, tokens_per_second: float) -> int:
 
 
 def choose_micro_batch_s(
-    size: ModelSize,
+    footprint: Footprint,
     memory_bytes: float | None,
     *,
     is_gpu: bool,
-    precision: str,
     tokens_per_second: float = USUAL_TOKENS_PER_SECOND,
-    model_bytes: float | None = None,
-    activation_share: float = 1.0,
 ) -> float:
     """Seconds of window in one forward pass that fit a device with room to spare.
 
     At least one full window: what fits no device must fail where it can say so.
 
     Args:
-        size: of the model.
+        footprint: what training keeps.
         memory_bytes: of the device; None where it isn't known.
         is_gpu: whether the device gains from large passes.
-        precision: "float32", "bf16" or "fp16".
         tokens_per_second: text tokens in a second of fast speech.
-        model_bytes: weights, gradients, moments and casts; by default those of full fine-tuning.
-        activation_share: of what full fine-tuning keeps of a pass.
     """
     if memory_bytes is None:
         return _CPU_MICRO_BATCH_S
-    room_bytes = size.clip_room_bytes(memory_bytes, precision=precision)
-    if model_bytes is not None:
-        room_bytes = usable_bytes(memory_bytes) - model_bytes - _RUNTIME_BYTES
-    room = _SAFE_SHARE * room_bytes / activation_share
+    room = _SAFE_SHARE * footprint.room_bytes(memory_bytes)
     per_second = max(
-        size.clip_bytes(window_s, labels_in(window_s, tokens_per_second), precision=precision)
-        / window_s
+        footprint.clip_bytes(window_s, labels_in(window_s, tokens_per_second)) / window_s
         for window_s in (_SHORT_WINDOW_S, MAX_WINDOW_S)
     )
     fitting = max(MAX_WINDOW_S, room / per_second)

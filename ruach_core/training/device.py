@@ -6,9 +6,14 @@ from typing import Any
 
 from ruach_core.config import TrainingConfig
 from ruach_core.errors import require_extra
-from ruach_core.training.costs import USUAL_TOKENS_PER_SECOND, choose_micro_batch_s, size_of
+from ruach_core.training.adapters import count_parameters
+from ruach_core.training.costs import (
+    USUAL_TOKENS_PER_SECOND,
+    Footprint,
+    choose_micro_batch_s,
+    size_of,
+)
 from ruach_core.training.hardware import this_machine
-from ruach_core.training.memory import activation_share, fixed_bytes
 
 
 def choose_precision(setting: str) -> tuple[str, str]:
@@ -38,6 +43,18 @@ def _cpu_multiplies_bf16() -> bool:
     return any(bool(getattr(torch.cpu, name, lambda: False)()) for name in checks)
 
 
+def footprint_of(model: Any, config: TrainingConfig, precision: str) -> Footprint:
+    """What training a model keeps in memory.
+
+    Args:
+        model: as it will be trained: adapted, frozen or checkpointed already.
+        config: the settings that it was made so by.
+        precision: that the forward pass computes in.
+    """
+    n_trained, n_all = count_parameters(model)
+    return Footprint.of(size_of(n_all), config, precision, n_trained=n_trained)
+
+
 def default_micro_batch_s(
     model: Any, config: TrainingConfig, precision: str, tokens_per_second: float
 ) -> float:
@@ -45,19 +62,16 @@ def default_micro_batch_s(
 
     Args:
         model: as it will be trained: adapted, frozen or checkpointed already.
-        config: has the optimizer.
+        config: the settings that it was made so by.
         precision: that the forward pass computes in.
         tokens_per_second: text tokens in a second of fast speech; 0 where it isn't known.
     """
     machine = this_machine(precision)
     return choose_micro_batch_s(
-        size_of(sum(p.numel() for p in model.parameters())),
+        footprint_of(model, config, precision),
         machine.memory_bytes,
         is_gpu=machine.is_gpu,
-        precision=precision,
         tokens_per_second=tokens_per_second or USUAL_TOKENS_PER_SECOND,
-        model_bytes=fixed_bytes(model, config.optimizer),
-        activation_share=activation_share(model),
     )
 
 

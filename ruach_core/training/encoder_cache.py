@@ -69,6 +69,7 @@ def without_changes(config: RunConfig) -> tuple[RunConfig, list[str]]:
         {
             "policy": window.policy if window.policy in ("trim", "full") else "trim",
             "margin_s": window.margin_s,
+            "timed_share": window.timed_share,
             "prompt_share": window.prompt_share,
         }
     )

@@ -11,7 +11,7 @@ from ruach_core.evaluation.export_info import Window
 from ruach_core.evaluation.metrics import Unit, pool_counts
 from ruach_core.evaluation.report import count_strict_edits
 from ruach_core.evaluation.torch_decode import TorchRecognizer
-from ruach_core.features import window_samples
+from ruach_core.features import MAX_SAMPLES, window_samples
 from ruach_core.training.batching import MicroBatch
 from ruach_core.training.clip_losses import ClipLosses
 from ruach_core.training.collate import IGNORED, Collator
@@ -72,7 +72,7 @@ class Evaluator:
         return pool_counts(edits).rate
 
     def loss(self, loop: Loop, clips: ClipLosses | None = None) -> float:
-        """Teacher-forced cross-entropy per token over the validation split.
+        """Teacher-forced cross-entropy per token over the validation split, in its own windows.
 
         Args:
             loop: has the model.
@@ -91,7 +91,11 @@ class Evaluator:
             for start in range(0, len(order), _LOSS_BATCH):
                 indices = tuple(order[start : start + _LOSS_BATCH])
                 longest_s = max(validation[i].duration_s or 0.0 for i in indices)
-                n_samples = window_samples(longest_s, margin_s=self.config.window.margin_s)
+                n_samples = (
+                    MAX_SAMPLES
+                    if self.window == "full"
+                    else window_samples(longest_s, margin_s=self.config.window.margin_s)
+                )
                 micro_batch = MicroBatch.of_clips(indices, n_samples)
                 tensors = collator(micro_batch, 0)
                 losses = loop.updater.losses(loop.updater.model, tensors)[1].cpu()

@@ -20,6 +20,7 @@ from ruach_core.evaluation.report import (
     percent,
     rates_by_source,
     report_lines,
+    source_line,
     write_rows,
 )
 from ruach_core.evaluation.rescoring import RESCORING
@@ -101,10 +102,7 @@ def finish(
         clips, hypotheses, normalizer=prepared.normalizer, resamples=config.evaluation.bootstrap
     )
     for rates in by_source:
-        console.line(
-            f"of these, {rates.n_utterances} clips from {rates.source}: WER "
-            f"{percent(rates.wer.rate)} strict, CER {percent(rates.cer.rate)}"
-        )
+        console.line(source_line(rates))
     rescoring = fit_rescoring(measurer, clips, report, hypotheses)
     for line in rescoring.lines() if rescoring else ():
         console.line(line)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ruach_core.models.auto import TrainingDevice, choose_model
-from ruach_core.training.costs import ModelSize, named_size
+from ruach_core.training.costs import Footprint, ModelSize, named_size
 from ruach_core.training.hardware import Hardware, parse_gpu
 from ruach_core.training.published import Expectation
 
@@ -155,13 +155,10 @@ def count_gflops(size: ModelSize, passes: Sequence[Pass]) -> float:
     return sum(n * size.gflops(window_s, labels) for (window_s, labels), n in kinds.items())
 
 
-def peak_bytes(size: ModelSize, passes: Sequence[Pass], *, precision: str) -> float:
+def peak_bytes(footprint: Footprint, passes: Sequence[Pass]) -> float:
     """Memory at the height of the largest pass, the model's own included."""
-    largest = max(
-        p.n_windows * size.clip_bytes(p.window_s, p.n_labels, precision=precision)
-        for p in set(passes)
-    )
-    return size.fixed_bytes(precision=precision) + largest
+    largest = max(p.n_windows * footprint.clip_bytes(p.window_s, p.n_labels) for p in set(passes))
+    return footprint.model_bytes + largest
 
 
 def epoch_times(size: ModelSize, work: Work, speed: Speed) -> tuple[float | None, float | None]:

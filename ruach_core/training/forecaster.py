@@ -16,6 +16,7 @@ from ruach_core.models.resolve import AUTO, resolve_base_model
 from ruach_core.models.special_tokens import MAX_TARGET_POSITIONS, SpecialTokens, WhisperTokenizer
 from ruach_core.training.costs import (
     USUAL_TOKENS_PER_SECOND,
+    Footprint,
     ModelSize,
     choose_micro_batch_s,
     count_parameters,
@@ -142,14 +143,17 @@ class Forecaster:
             is_known=is_known,
         )
 
+    def footprint(self, size: ModelSize) -> Footprint:
+        """What the settings keep in memory of a model."""
+        return Footprint.of(size, self.config.training, self.hardware.precision)
+
     def micro_batch_s(self, size: ModelSize) -> float:
         """As `ruach train` chooses it."""
         tokens_per_second = self.found.budget.fast_tokens_per_second or USUAL_TOKENS_PER_SECOND
         return self.config.training.micro_batch_s or choose_micro_batch_s(
-            size,
+            self.footprint(size),
             self.hardware.memory_bytes,
             is_gpu=self.hardware.is_gpu,
-            precision=self.hardware.precision,
             tokens_per_second=tokens_per_second,
         )
 
@@ -173,9 +177,7 @@ class Forecaster:
         work = self.work(size)
         policy: str = self.config.window.policy
         memory = {
-            name: peak_bytes(
-                size, self.work(size, policy=name).training, precision=hardware.precision
-            )
+            name: peak_bytes(self.footprint(size), self.work(size, policy=name).training)
             for name in dict.fromkeys((policy, "full"))
         }
         limit = hardware.memory_bytes
@@ -200,7 +202,7 @@ class Forecaster:
     def _most_windows(self, size: ModelSize, limit: float) -> int:
         rate = self.found.budget.fast_tokens_per_second or USUAL_TOKENS_PER_SECOND
         n_labels = min(MAX_TARGET_POSITIONS, labels_in(30.0, rate))
-        return size.largest_batch(limit, 30.0, n_labels, precision=self.hardware.precision)
+        return self.footprint(size).largest_batch(limit, 30.0, n_labels)
 
     def probe(
         self,
@@ -211,7 +213,11 @@ class Forecaster:
         console: Console,
         seconds: float,
     ) -> Probe | None:
-        """Time training steps with the model that `--model auto` would take, or the smallest."""
+        """Time training steps with the model that `--model auto` would take, or the smallest.
+
+        Raises:
+            OutOfMemoryError: they don't fit this machine after all.
+        """
         chosen = self._to_probe(candidates)
         if chosen is None or any(find_spec(name) is None for name in ("torch", "transformers")):
             return None
@@ -242,4 +248,4 @@ class Forecaster:
         return next(iter(preferred or sorted(here, key=lambda c: c.size.n_parameters)), None)
 
     def _peak(self, size: ModelSize) -> float:
-        return peak_bytes(size, self.work(size).training, precision=self.hardware.precision)
+        return peak_bytes(self.footprint(size), self.work(size).training)

@@ -25,6 +25,7 @@ from ruach_core.training.averaging import keep_epoch
 from ruach_core.training.batching import Batch, MicroBatch, plan_epoch
 from ruach_core.training.checkpoint import (
     Progress,
+    best_epochs,
     find_checkpoint,
     is_complete,
     load_checkpoint,
@@ -154,6 +155,11 @@ class Loop:
             return None
         return self._plan.checkpoint_dir / f"{BEST}-{self.progress.best_epoch}"
 
+    @property
+    def _limit_s(self) -> float:
+        """Most seconds of window in one pass: what was planned, or what fitted, if that is less."""
+        return min(self.progress.micro_batch_s or math.inf, self._plan.micro_batch_s)
+
     def _is_done(self) -> bool:
         if self.progress.batch:  # stopped behind the last update, its evaluation still to come
             return False
@@ -169,6 +175,7 @@ class Loop:
             checkpoint,
             model=self.updater.trained,
             optimizer=self.updater.optimizer,
+            scaler=self.updater.scaler,
             identity=self._plan.identity,
         )
         self.updater.clip_losses.load(checkpoint, self._ranks)
@@ -192,7 +199,7 @@ class Loop:
     def _train_epoch(self, bar: Bar) -> bool:
         """Make the epoch's updates; False where memory ran out, to go on in smaller passes."""
         progress, plan = self.progress, self._plan
-        batches = plan.batches(progress.epoch, progress.micro_batch_s, n_ranks=self._ranks.count)
+        batches = plan.batches(progress.epoch, self._limit_s, n_ranks=self._ranks.count)
         last = progress.batch + self._n_updates - progress.update
         try:
             for _ in self.updates(batches[progress.batch : last]):
@@ -216,16 +223,17 @@ class Loop:
     def _back_off(self, micro_batch: MicroBatch) -> None:
         """Cut the same batches into smaller passes from now on; what is learned stays the same."""
         self.updater.forget_gradients()
+        limit_s = smaller_limit(micro_batch, self._limit_s)
         if self._ranks.count > 1:  # the others wait for this one's gradients
             raise UserError(
                 f"out of memory: passes of {micro_batch.window_s:.1f} s of window don't fit one of "
-                "the devices; begin anew with --overwrite and a lower --training.micro_batch_s"
+                "the devices; go on with --resume and a lower --training.micro_batch_s, such as "
+                f"{limit_s:.1f}"
             )
-        limit_s = self.progress.micro_batch_s or self._plan.micro_batch_s
-        self.progress.micro_batch_s = smaller_limit(micro_batch, limit_s)
+        self.progress.micro_batch_s = limit_s
         self._console.line(
             f"out of memory: passes of {micro_batch.window_s:.1f} s of window don't fit; at most "
-            f"{self.progress.micro_batch_s:.1f} s from now on, in more passes per update"
+            f"{limit_s:.1f} s from now on, in more passes per update"
         )
 
     def updates(self, batches: Sequence[Batch]) -> Iterator[Batch]:
@@ -292,8 +300,10 @@ class Loop:
         self.progress = self._ranks.from_first(self._judge_epoch)
         self._save()
         if self._ranks.is_first:
-            for old in self._plan.checkpoint_dir.glob(f"{BEST}-*"):
-                if old != self.best_dir:
+            folder = self._plan.checkpoint_dir
+            kept = {f"{BEST}-{epoch}" for epoch in best_epochs(folder)}
+            for old in folder.glob(f"{BEST}-*"):
+                if old.name not in kept:  # an older checkpoint may go back to an earlier best
                     shutil.rmtree(old)
 
     def _judge_epoch(self) -> Progress:
@@ -322,9 +332,11 @@ class Loop:
         progress.batch, progress.loss_sum, progress.n_tokens = 0, 0.0, 0
         return progress
 
-    def _log(self, figures: dict[str, float], **extra: float) -> None:
-        self._console.line(str(figures))
-        self.progress.history.append({**figures, **extra})
+    def _log(self, figures: Mapping[str, float], **extra: float) -> None:
+        """Show figures and keep them; JSON has no word for one that isn't finite, but null."""
+        kept = {name: value if math.isfinite(value) else None for name, value in figures.items()}
+        self._console.line(str(kept))
+        self.progress.history.append({**kept, **extra})
 
     def _save(self) -> None:
         now = time.monotonic()
@@ -336,6 +348,7 @@ class Loop:
             self.progress,
             model=self.updater.trained,
             optimizer=self.updater.optimizer,
+            scaler=self.updater.scaler,
             identity=self._plan.identity,
             clips=self.updater.clip_losses.to_arrays(self._ranks),
             is_writer=self._ranks.is_first,

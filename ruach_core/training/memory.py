@@ -1,10 +1,9 @@
-"""How much a run keeps in memory, and what it does when that doesn't fit."""
+"""What a run does when memory runs out."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Literal
 
 from ruach_core.errors import UserError
 from ruach_core.models.memory import is_out_of_memory
@@ -14,6 +13,10 @@ REMEDIES = (
     "use a smaller --model, --training.lora_rank 32, --training.gradient_checkpointing true, "
     "--training.optimizer adamw8bit, or a lower --dataset.max_duration_s"
 )
+
+
+class OutOfMemoryError(UserError):
+    """Memory ran out, and what to do about it, in one line."""
 
 
 class PassDidNotFitError(Exception):
@@ -46,34 +49,14 @@ def explained() -> Iterator[None]:
     """Turn what no smaller pass would mend into one line: weights or optimizer don't fit.
 
     Raises:
-        UserError: memory ran out.
+        OutOfMemoryError: memory ran out.
     """
     try:
         yield
+    except PassDidNotFitError as error:  # where nobody cuts it smaller, as in a probe
+        raise OutOfMemoryError(f"out of memory: {error}; {REMEDIES}") from error
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
         reason = " ".join(str(error).split()) or "no memory is left"
-        raise UserError(f"out of memory: {reason[:200]}; {REMEDIES}") from error
-
-
-def fixed_bytes(model: Any, optimizer: Literal["adamw", "adamw8bit"]) -> int:
-    """Bytes that training keeps whatever the batch: weights, gradients, moments, casts.
-
-    A float32 weight is 4 bytes and its copy in half precision 2; where it is trained, its gradient
-    is 4 and AdamW's two moments 8, in 8 bits 2.
-    """
-    trained = 12 if optimizer == "adamw8bit" else 18
-    return sum(p.numel() * (trained if p.requires_grad else 6) for p in model.parameters())
-
-
-def activation_share(model: Any) -> float:
-    """What a pass keeps for its backward pass, as a share of full fine-tuning's.
-
-    Shares of a 30 s window by counting the saved bytes, from tiny to large-v3: a frozen encoder
-    keeps 0.22 to 0.32, checkpointing 0.1 to 0.27; the upper ends serve. LoRA keeps what full
-    fine-tuning does.
-    """
-    is_frozen = not any(p.requires_grad for p in model.get_encoder().parameters())
-    is_checkpointed = any(getattr(m, "gradient_checkpointing", False) for m in model.modules())
-    return (0.32 if is_frozen else 1.0) * (0.27 if is_checkpointed else 1.0)
+        raise OutOfMemoryError(f"out of memory: {reason[:200]}; {REMEDIES}") from error

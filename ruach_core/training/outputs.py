@@ -79,6 +79,11 @@ class Outputs:
         self.check(resume=resume, overwrite=overwrite)
         if not resume:
             shutil.rmtree(self.work, ignore_errors=True)
+        for leftover in self.work.glob("*.tmp"):  # an evaluation that was killed leaves a model
+            if leftover.is_dir():
+                shutil.rmtree(leftover, ignore_errors=True)
+            else:
+                leftover.unlink(missing_ok=True)
         try:
             self.checkpoints.mkdir(parents=True, exist_ok=True)
         except OSError as error:

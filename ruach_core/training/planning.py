@@ -20,6 +20,7 @@ from ruach_core.training.forecaster import Candidate, Forecaster, find_candidate
 from ruach_core.training.guessed_tokens import GuessedTokenizer
 from ruach_core.training.hardware import Hardware, parse_gpu, this_machine
 from ruach_core.training.language import RunLanguage, known_language
+from ruach_core.training.memory import OutOfMemoryError
 from ruach_core.training.preparation import (
     ChosenData,
     Examined,
@@ -111,9 +112,12 @@ def plan_run(
     forecaster = Forecaster.of(
         config, hardware, found, counting, language, is_known=is_known(config, plugins)
     )
-    probe = None
+    probe, failure = None, ""
     if probe_s is not None and hardware.is_here and tokenizer is not None:
-        probe = forecaster.probe(candidates, plugins, tokenizer, language, console, probe_s)
+        try:
+            probe = forecaster.probe(candidates, plugins, tokenizer, language, console, probe_s)
+        except OutOfMemoryError as error:
+            failure = str(error)
     speed = probe.speed if probe else Speed.assumed(hardware)
     forecasts = tuple(forecaster.forecast(c, speed) for c in candidates)
     work = forecaster.work(candidates[0].size)
@@ -139,7 +143,7 @@ def plan_run(
         ),
         warnings=(
             *_data_warnings(found, source),
-            *_measurement_warnings(tokenizer is not None, probe),
+            *_measurement_warnings(tokenizer is not None, probe, failure),
             *recommendation.warnings,
         ),
     )
@@ -154,7 +158,9 @@ def _choose_hardware(config: RunConfig, gpu: str | None) -> Hardware:
     return replace(hardware, precision=config.training.precision)
 
 
-def _measurement_warnings(has_tokenizer: bool, probe: Probe | None) -> list[str]:
+def _measurement_warnings(has_tokenizer: bool, probe: Probe | None, failure: str) -> list[str]:
+    if failure:
+        return [f"nothing was measured, since the probe found no room: {failure}"]
     if not has_tokenizer:
         return [
             "no Whisper is on this machine, so nothing is probed and the tokens are a guess: pip "

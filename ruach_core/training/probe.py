@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ruach_core.config import RunConfig
+from ruach_core.training.adapters import check_extras, choose_trained, merge_adapters
 from ruach_core.training.batching import Batch
 from ruach_core.training.console import Console
 from ruach_core.training.costs import ModelSize
@@ -24,6 +25,7 @@ from ruach_core.training.evaluating import Evaluator
 from ruach_core.training.forecast import Pass, Speed, count_gflops
 from ruach_core.training.loop import Loop, Plan
 from ruach_core.training.measuring import Measurer
+from ruach_core.training.memory import explained
 from ruach_core.training.preparation import Prepared, load_model
 from ruach_core.training.randomness import pick
 from ruach_core.training.workload import passes_of, validation_passes
@@ -110,27 +112,34 @@ def run_probe(
         micro_batch_s: most seconds of window in one pass.
         precision: of the forward pass.
         seconds: of timed updates; at least two are made, however long they take.
+
+    Raises:
+        OutOfMemoryError: the model, or a pass, doesn't fit.
     """
     require_train_extra()
+    check_extras(config.training)
     console = Console(is_quiet=True)
-    model = load_model(model_dir, prepared.tokens, prepared.text_ids)
-    plan = Plan(
-        config=config,
-        train=prepared.train,
-        collator=prepared.collator(config, n_mels=model.config.num_mel_bins),
-        learning_rate=_LEARNING_RATE,
-        batch_size=batch_size,
-        micro_batch_s=micro_batch_s,
-        precision=precision,
-        checkpoint_dir=Path(),  # nothing is saved
-        identity={},
-        evaluate=lambda _: {},
-    )
-    timed = _time_updates(Loop(model, plan, console), plan.batches(0), seconds)
-    evaluator = Evaluator(config, prepared, model, console)
-    with tempfile.TemporaryDirectory(prefix="ruach-plan-") as work:
-        measurer = Measurer(evaluator, plugins, model_dir, Path(work))
-        return _summarize(timed, measurer, model_name, size)
+    with explained():
+        model = load_model(model_dir, prepared.tokens, prepared.text_ids)
+        choose_trained(model, config.training, seed=config.seed)
+        plan = Plan(
+            config=config,
+            train=prepared.train,
+            collator=prepared.collator(config, n_mels=model.config.num_mel_bins),
+            learning_rate=_LEARNING_RATE,
+            batch_size=batch_size,
+            micro_batch_s=micro_batch_s,
+            precision=precision,
+            checkpoint_dir=Path(),  # nothing is saved
+            identity={},
+            evaluate=lambda _: {},
+        )
+        timed = _time_updates(Loop(model, plan, console), plan.batches(0), seconds)
+        merge_adapters(model)
+        evaluator = Evaluator(config, prepared, model, console)
+        with tempfile.TemporaryDirectory(prefix="ruach-plan-") as work:
+            measurer = Measurer(evaluator, plugins, model_dir, Path(work))
+            return _summarize(timed, measurer, model_name, size)
 
 
 def _summarize(

@@ -19,6 +19,7 @@ from ruach_core.training.averaging import candidate_lines, choose_weights
 from ruach_core.training.checkpoint import (
     Progress,
     check_identity,
+    digest_model,
     find_checkpoint,
     load_weights,
 )
@@ -93,7 +94,7 @@ def train(
     require_train_extra()
     check_extras(config.training)
     config, switched_off = without_changes(config)
-    with joined() as ranks:
+    with joined() as ranks, explained():
         if ranks.is_first:
             for line in switched_off:
                 console.line(line)
@@ -132,24 +133,27 @@ def _lead(
 
     evaluator = Evaluator(config, prepared, model, console)
     measurer = Measurer(evaluator, plugins, base.directory, outputs.work)
-    identity = {"settings": config.digest(), "data": prepared.corpus.fingerprint}
+    identity = {
+        "settings": config.digest(),
+        "data": prepared.corpus.fingerprint,
+        "base weights (--model)": digest_model(base.directory),
+    }
     zero_shot = _measure_zero_shot(measurer, outputs, identity, resume=resume)
     for line in choose_trained(model, config.training, seed=config.seed):
         console.line(line)
     add_head(model, prepared.train, config.training, seed=config.seed)
-    with explained():
-        plan = _plan(config, prepared, outputs, identity, measurer, zero_shot)
-        if has_head(model) and not (resume and find_checkpoint(outputs.checkpoints)):
-            console.line(warm_up_head(model, plan, console))
-        if ranks.count > 1:
-            console.line(f"{ranks.count} processes, each with its share of an update's clips")
-        ranks.tell(Start.of(plan, base, prepared))
-        loop = Loop(model, plan, console, ranks)
-        first, forward_s = show_first_batch(loop, plan, prepared, console)
-        for line in short_plan(plan, prepared, model, first, forward_s):
-            console.line(line)
-        plugins.before_train(_run_info(config, base, outputs, prepared))
-        loop.run(resume=resume)
+    plan = _plan(config, prepared, outputs, identity, measurer, zero_shot)
+    if has_head(model) and not (resume and find_checkpoint(outputs.checkpoints)):
+        console.line(warm_up_head(model, plan, console))
+    if ranks.count > 1:
+        console.line(f"{ranks.count} processes, each with its share of an update's clips")
+    ranks.tell(Start.of(plan, base, prepared))
+    loop = Loop(model, plan, console, ranks)
+    first, forward_s = show_first_batch(loop, plan, prepared, console)
+    for line in short_plan(plan, prepared, model, first, forward_s):
+        console.line(line)
+    plugins.before_train(_run_info(config, base, outputs, prepared))
+    loop.run(resume=resume)
     assert loop.best_dir is not None  # the first epoch always improves on nothing
     load_weights(loop.best_dir, model)
     merge_adapters(model)
@@ -196,8 +200,7 @@ def _follow(config: RunConfig, ranks: Ranks, *, resume: bool) -> None:
     add_head(model, start.plan.train, config.training, seed=config.seed)
     if config.training.cache_encoder:
         mask_padding(model)
-    with explained():
-        Loop(model, start.plan, Console(is_quiet=True), ranks).run(resume=resume)
+    Loop(model, start.plan, Console(is_quiet=True), ranks).run(resume=resume)
 
 
 def _build_model(
@@ -207,9 +210,15 @@ def _build_model(
     text_ids: Sequence[Sequence[int]],
     ranks: Ranks,
 ) -> Any:
-    """The model to train, the same in every process; dropout differs between them."""
+    """The model to train, the same in every process; dropout differs between them.
+
+    It is on the device from the start, in all of them: the first one decodes with it before it is
+    trained, and what is drawn for adapters on a device isn't what is drawn elsewhere.
+    """
+    from accelerate import PartialState
+
     _seed(config.seed + ranks.number)
-    return load_model(base.directory, tokens, text_ids)
+    return load_model(base.directory, tokens, text_ids).to(PartialState().device)
 
 
 def _seed(seed: int) -> None:
@@ -254,13 +263,10 @@ def _build_collator(
     config: RunConfig, prepared: Prepared, outputs: Outputs, evaluator: Evaluator, key: str
 ) -> Collator:
     """Keeps the training clips for the epochs to come: decoded, or encoded where that's asked."""
-    from accelerate import PartialState
-
     model, console, clips = evaluator.model, evaluator.console, prepared.train
     n_mels = model.config.num_mel_bins
     if config.training.cache_encoder:
         mask_padding(model)
-        model.to(PartialState().device)
         precision, _ = choose_precision(config.training.precision)
         with console.progress(len(clips), "encode audio") as bar:
             states = EncoderStates.build(
@@ -364,7 +370,7 @@ def _choose_weights(measurer: Measurer, plan: Plan, progress: Progress) -> None:
     progress.weights = str(candidates[0])
 
 
-def epoch_table(history: Sequence[Mapping[str, float]], best_epoch: int) -> list[str]:
+def epoch_table(history: Sequence[Mapping[str, Any]], best_epoch: int) -> list[str]:
     """Epoch, losses and error rates on the validation split, the best epoch marked."""
     lines = [f"{'epoch':>5}{'train loss':>12}{'eval loss':>11}{'WER':>9}{'CER':>9}"]
     for figures in history:
@@ -372,8 +378,10 @@ def epoch_table(history: Sequence[Mapping[str, float]], best_epoch: int) -> list
             continue
         epoch = int(figures["epoch"])
         mark = "  <- best" if epoch == best_epoch else ""
+        loss = figures["eval_loss"]  # None where it wasn't finite
+        eval_loss = "-" if loss is None else f"{loss:.4f}"
         lines.append(
-            f"{epoch:>5}{figures['train_loss']:>12.4f}{figures['eval_loss']:>11.4f}"
+            f"{epoch:>5}{figures['train_loss']:>12.4f}{eval_loss:>11}"
             f"{100 * figures['eval_wer']:>7.1f} %{100 * figures['eval_cer']:>7.1f} %{mark}"
         )
     return lines

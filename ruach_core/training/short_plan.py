@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ruach_core.training.batching import MicroBatch
-from ruach_core.training.costs import size_of
+from ruach_core.training.device import footprint_of
 from ruach_core.training.forecast import count_gflops, duration, peak_bytes
 from ruach_core.training.hardware import this_machine
 from ruach_core.training.loop import Plan
@@ -25,18 +25,18 @@ def short_plan(
         plan: of the run.
         prepared: the data.
         model: that is trained.
-        first: a pass of the first epoch.
+        first: a pass of the first epoch, or some of its windows.
         forward_s: seconds that it took, forward only.
     """
-    size = size_of(sum(p.numel() for p in model.parameters()))
+    footprint = footprint_of(model, plan.config.training, plan.precision)
     batches = plan.batches(0)
     passes = [p for b in batches for p in passes_of(b, prepared.text_ids, prepared.tokens)]
-    memory = peak_bytes(size, passes, precision=plan.precision) / 2**30
+    memory = peak_bytes(footprint, passes) / 2**30
     there = this_machine(plan.precision).memory_gib
     of = f" of {there:.0f}" if there else ""
-    gflops = count_gflops(size, passes)
+    gflops = count_gflops(footprint.size, passes)
     timed = pass_of(first, prepared.text_ids, prepared.tokens)
-    epoch_s = _STEP_OVER_FORWARD * forward_s * gflops / count_gflops(size, [timed])
+    epoch_s = _STEP_OVER_FORWARD * forward_s * gflops / count_gflops(footprint.size, [timed])
     return [
         f"Memory: about {memory:.1f}{of} GB, in passes of at most {plan.micro_batch_s:.0f} s of "
         "window",

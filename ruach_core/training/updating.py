@@ -140,6 +140,11 @@ class Updater:
             )  # fmt: skip
         return loss_sum, grad_norm, n_tokens
 
+    @property
+    def scaler(self) -> Any:
+        """What scales float16's gradients; None in other precisions."""
+        return self._accelerator.scaler
+
     def forget_gradients(self) -> None:
         """Drop what backward passes have added up."""
         self._stepping.zero_grad()

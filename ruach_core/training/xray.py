@@ -95,20 +95,19 @@ def xray_lines(
 def show_first_batch(
     loop: Loop, plan: Plan, prepared: Prepared, console: Console
 ) -> tuple[MicroBatch, float]:
-    """Print what the model will be taught, by the first pass that has speech in all its windows.
+    """Print what the model will be taught, by the first pass's windows with speech.
 
-    Where memory has no room for the pass, its first window alone is shown.
+    Where memory has no room for them, the first window alone is shown.
 
     Returns:
-        The pass, and the seconds that what was shown took forward.
+        What was shown, and the seconds that it took forward.
 
     Raises:
         UserError: as `check_decoder_ids`.
     """
     import torch
 
-    passes = (micro for batch in plan.batches(0) for micro in batch.micro_batches)
-    first = next(micro for micro in passes if all(w.indices for w in micro.windows))
+    shown = _first_with_speech(plan)
     seconds: list[float] = []
 
     def loss(tensors: Tensors) -> float:
@@ -118,7 +117,7 @@ def show_first_batch(
         seconds.append(time.perf_counter() - began)
         return value
 
-    def lines(shown: MicroBatch) -> list[str]:
+    def lines() -> list[str]:
         return xray_lines(
             plan.collator(shown, 0),
             [plan.train[i] for i in shown.indices],
@@ -128,11 +127,22 @@ def show_first_batch(
         )
 
     try:
-        found = lines(first)
+        found = lines()
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
-        found = lines(MicroBatch(first.windows[:1], first.n_samples))
+        shown = MicroBatch(shown.windows[:1], shown.n_samples)
+        found = lines()
     for line in found:
         console.line(line)
-    return first, seconds[0]
+    return shown, seconds[0]
+
+
+def _first_with_speech(plan: Plan) -> MicroBatch:
+    """The windows with speech of the first pass that has any: silent ones may be in every pass."""
+    for batch in plan.batches(0):
+        for micro in batch.micro_batches:
+            windows = tuple(window for window in micro.windows if window.indices)
+            if windows:
+                return MicroBatch(windows, micro.n_samples)
+    raise AssertionError("an epoch has clips")

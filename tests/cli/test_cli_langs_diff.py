@@ -128,5 +128,5 @@ def test_langs_diff_says_what_it_cannot_read_or_write(ruach, chain, text, tmp_pa
 
 
 def test_langs_diff_colors_a_terminal_only(ruach, chain, text, monkeypatch):
-    monkeypatch.setattr("ruach_core.cli.langs_diff._has_color", lambda: True)
+    monkeypatch.setattr("ruach_core.cli.langs_diff.has_color", lambda: True)
     assert "\x1b[31m[-b-]" in ruach("langs", "diff", "qta", text).output

@@ -127,6 +127,33 @@ def test_gigabytes_decide_what_fits(capsys, tiny):
     assert fits("80") == [True, True]
 
 
+def test_settings_for_smaller_machines_decide_what_fits(capsys):
+    def medium(*flags: str) -> dict:
+        found = plan(capsys, "--lang", "qaa", "--model", "medium", "--gpu", "t4", *flags)
+        return found["models"][0]
+
+    assert not medium()["fits"]
+    lora = medium("--training.lora_rank", "32")
+    assert lora["fits"]
+    assert lora["most_30_s_windows"] > 0
+    assert max(lora["memory_bytes"].values()) < 14 * 2**30
+
+
+def test_a_probe_without_room_is_a_warning(capsys, tiny, monkeypatch):
+    from ruach_core.training.updating import Updater
+
+    def refuse(*_, **__):
+        raise MemoryError
+
+    monkeypatch.setattr(Updater, "losses", refuse)
+    found = plan(capsys, "--lang", "qaa", "--model", tiny, "--training.precision", "float32")
+    assert found["probe"] is None
+    assert found["models"][0]["fits"]
+    (warning,) = [warning for warning in found["warnings"] if "out of memory" in warning]
+    assert "nothing was measured" in warning
+    assert "\n" not in warning
+
+
 def test_without_any_whisper_tokens_are_a_guess_that_is_named(capsys):
     found = plan(capsys, "--lang", "qaa", "--model", "large-v3")
     assert not found["tokens"]["is_measured"]

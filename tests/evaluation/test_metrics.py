@@ -201,6 +201,18 @@ def test_paired_test_finds_what_unpaired_intervals_overlap_on() -> None:
     assert compare_systems(first, second).p_value < 0.01
 
 
+@pytest.mark.parametrize("n_same", [0, 40])
+@pytest.mark.parametrize("n_differing", [1, 2, 5, 6, 9])
+def test_compare_is_no_surer_than_the_clips_that_differ(n_differing: int, n_same: int) -> None:
+    """All differ in one direction: the exact sign-flip test gives 2 of 2^k patterns of signs."""
+    same = [EditCounts(1, 0, 0, 9)] * n_same
+    first = [*same, *[EditCounts(0, 0, 0, 10)] * n_differing]
+    second = [*same, *[EditCounts(5, 0, 0, 5)] * n_differing]
+    comparison = compare_systems(first, second)
+    assert comparison.p_value >= 2 / 2**n_differing
+    assert (comparison.p_value < 0.05) == (n_differing >= 6)
+
+
 def test_compare_refuses_other_references() -> None:
     with pytest.raises(ValueError, match="same references"):
         compare_systems([EditCounts(1, 0, 0, 1)], [EditCounts(1, 0, 0, 2)])

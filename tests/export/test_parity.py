@@ -7,7 +7,12 @@ from ruach_core.export.parity import ParityRow, check_parity, compute_types, par
 
 
 def row(
-    export_wer: float, *, window: str = "trim", compute_type: str = "float32", p_value: float = 0.01
+    export_wer: float,
+    *,
+    window: str = "trim",
+    compute_type: str = "float32",
+    p_value: float = 0.01,
+    differing: float = 0.25,
 ) -> ParityRow:
     return ParityRow(
         window=window,  # type: ignore[arg-type]
@@ -15,7 +20,7 @@ def row(
         n_utterances=60,
         model_wer=0.30,
         export_wer=export_wer,
-        differing=0.25,
+        differing=differing,
         p_value=p_value,
     )
 
@@ -36,6 +41,13 @@ def test_a_loss_that_may_be_chance_is_told():
     assert "--export.parity_clips" in doubt
     with pytest.raises(UserError, match=r"10\.0 points"):
         check_parity([*rows, row(0.40)], 0.02)
+
+
+def test_a_broken_export_is_refused_on_the_fewest_clips():
+    with pytest.raises(UserError, match="export refused"):
+        check_parity([row(0.95, p_value=0.5, differing=1.0)], 0.02)
+    assert check_parity([row(0.95, p_value=0.5, differing=0.3)], 0.02)
+    assert check_parity([row(0.75, p_value=0.5, differing=1.0)], 0.02)
 
 
 def test_the_worst_row_is_named():

@@ -7,8 +7,10 @@ import struct
 
 import pytest
 
+from ruach_core.config import TrainingConfig
 from ruach_core.errors import UserError
 from ruach_core.training.costs import (
+    Footprint,
     choose_micro_batch_s,
     count_parameters,
     model_sizes,
@@ -23,6 +25,10 @@ def size(name: str):
     found = named_size(name)
     assert found is not None
     return found
+
+
+def footprint(name: str, precision: str = "bf16", **training: object) -> Footprint:
+    return Footprint.of(size(name), TrainingConfig.model_validate(training), precision)
 
 
 def test_sizes_are_openais_with_their_parameters():
@@ -66,21 +72,21 @@ def test_memory_of_a_full_window(name, mib):
      ("large-v3", 80, 30, 15), ("large-v3-turbo", 24, 30, 3)],
 )  # fmt: skip
 def test_windows_that_fit_known_gpus(name, gib, window_s, windows):
-    fits = size(name).largest_batch(gib * GIB, window_s, 100, precision="bf16")
+    fits = footprint(name).largest_batch(gib * GIB, window_s, 100)
     # The known figures leave the logits' gradients out, which weigh most in small models.
     assert windows * 0.75 - 1 <= fits <= windows + 1
 
 
 def test_large_models_do_not_fit_small_gpus():
     for name, gib in (("medium", 12), ("large-v3", 24), ("large-v3-turbo", 16)):
-        assert size(name).largest_batch(gib * GIB, 30.0, 100, precision="bf16") == 0
+        assert footprint(name).largest_batch(gib * GIB, 30.0, 100) == 0
 
 
 @pytest.mark.parametrize("name", [s.name for s in model_sizes()])
 def test_more_memory_never_gives_a_smaller_pass(name):
     for is_gpu in (False, True):
         passes = [
-            choose_micro_batch_s(size(name), gib * GIB, is_gpu=is_gpu, precision="bf16")
+            choose_micro_batch_s(footprint(name), gib * GIB, is_gpu=is_gpu)
             for gib in (1, 4, 8, 12, 16, 24, 40, 80, 141)
         ]
         assert passes == sorted(passes)
@@ -88,17 +94,15 @@ def test_more_memory_never_gives_a_smaller_pass(name):
 
 
 def test_passes_on_a_processor_are_bounded_and_on_a_gpu_are_not():
-    base = size("base")
-    assert choose_micro_batch_s(base, 64 * GIB, is_gpu=False, precision="float32") == 60.0
-    assert choose_micro_batch_s(base, 64 * GIB, is_gpu=True, precision="bf16") > 600
-    assert choose_micro_batch_s(base, None, is_gpu=False, precision="float32") == 60.0
+    exact = footprint("base", "float32")
+    assert choose_micro_batch_s(exact, 64 * GIB, is_gpu=False) == 60.0
+    assert choose_micro_batch_s(footprint("base"), 64 * GIB, is_gpu=True) > 600
+    assert choose_micro_batch_s(exact, None, is_gpu=False) == 60.0
 
 
 def test_costlier_texts_give_smaller_passes():
     few, many = (
-        choose_micro_batch_s(
-            size("small"), 16 * GIB, is_gpu=True, precision="bf16", tokens_per_second=rate
-        )
+        choose_micro_batch_s(footprint("small"), 16 * GIB, is_gpu=True, tokens_per_second=rate)
         for rate in (5.0, 25.0)
     )
     assert many < few
@@ -115,9 +119,52 @@ def test_costs_grow_with_window_text_and_size():
 
 
 def test_float32_takes_more_for_clips_and_keeps_no_second_copy_of_the_weights():
-    base = size("base")
-    assert base.fixed_bytes(precision="float32") < base.fixed_bytes(precision="bf16")
-    assert base.clip_bytes(3.0, 30, precision="float32") > base.clip_bytes(3, 30, precision="bf16")
+    exact, half = footprint("base", "float32"), footprint("base", "bf16")
+    assert exact.model_bytes < half.model_bytes
+    assert exact.clip_bytes(3.0, 30) > half.clip_bytes(3.0, 30)
+
+
+@pytest.mark.parametrize(
+    ("name", "rank", "millions"),
+    # Four attention projections (two attentions in the decoder) and two layers of four widths.
+    [("tiny", 8, 0.54), ("base", 32, 4.33), ("small", 32, 12.98), ("medium", 32, 34.60)],
+)
+def test_lora_trains_its_adapters_alone(name, rank, millions):
+    lora = TrainingConfig.model_validate({"lora_rank": rank})
+    assert size(name).count_trained(lora) / 1e6 == pytest.approx(millions, rel=0.01)
+    decoder_only = TrainingConfig.model_validate({"lora_rank": rank, "freeze_encoder": True})
+    assert size(name).count_trained(decoder_only) == pytest.approx(millions * 26e6 / 44, rel=0.01)
+
+
+def test_a_frozen_encoder_leaves_the_decoder():
+    # The model cards' totals without the encoders': 20.6 of 72.6 million parameters with base.
+    frozen = TrainingConfig.model_validate({"freeze_encoder": True})
+    assert size("base").count_trained(frozen) / 1e6 == pytest.approx(72.6 - 20.6, rel=0.01)
+    assert size("base").count_trained(TrainingConfig.model_validate({})) == 72_593_920
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"lora_rank": 32}, {"optimizer": "adamw8bit"}, {"freeze_encoder": True},
+     {"gradient_checkpointing": True}],
+)  # fmt: skip
+def test_settings_for_smaller_machines_make_room(settings):
+    saving, usual = footprint("medium", **settings), footprint("medium")
+    saved = (usual.model_bytes - saving.model_bytes) / GIB
+    assert saved >= 0
+    assert saving.clip_bytes(30.0, 100) <= usual.clip_bytes(30.0, 100)
+    passes = [
+        choose_micro_batch_s(one, 24 * GIB, is_gpu=True, tokens_per_second=8)
+        for one in (saving, usual)
+    ]
+    assert passes[0] > passes[1]
+
+
+def test_lora_on_medium_fits_a_t4():
+    lora = footprint("medium", "fp16", lora_rank=32)
+    assert 4.5 < lora.model_bytes / GIB < 6.0
+    assert lora.largest_batch(16 * GIB, 30.0, 100) >= 2
+    assert footprint("medium", "fp16").largest_batch(16 * GIB, 30.0, 100) == 0
 
 
 @pytest.mark.parametrize(

@@ -179,6 +179,14 @@ class TestWhatIsRuledOut:
     def test_full_windows_can_be_cached(self):
         config, _ = without_changes(settings(**{"window.policy": "full"}))
         assert config.window.full_share == 1
+        assert config.window.timed_share == 0.5
+
+    def test_what_changes_no_state_stays_as_set(self):
+        shares = {"window.timed_share": 0.0, "window.prompt_share": 0.25, "window.margin_s": 0.5}
+        config, _ = without_changes(settings(**{"window.policy": "full", **shares}))
+        assert config.window.timed_share == 0.0
+        assert config.window.prompt_share == 0.25
+        assert config.window.margin_s == 0.5
 
     def test_without_a_cache_nothing_changes(self):
         config = build_config({}, {"lang": "qaa", "training.freeze_encoder": True})

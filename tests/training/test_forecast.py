@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from ruach_core.training.costs import named_size
+from ruach_core.config import TrainingConfig
+from ruach_core.training.costs import Footprint, named_size
 from ruach_core.training.forecast import (
     ASSUMED_UTILISATION,
     ModelForecast,
@@ -51,11 +52,10 @@ def test_operations_are_those_of_every_window():
 
 
 def test_memory_is_that_of_the_largest_pass():
-    base = size("base")
-    largest = 4 * base.clip_bytes(30.0, 100, precision="bf16")
-    assert peak_bytes(base, WORK.training, precision="bf16") == pytest.approx(
-        base.fixed_bytes(precision="bf16") + largest
-    )
+    for settings in ({}, {"lora_rank": 32}, {"gradient_checkpointing": True}):
+        kept = Footprint.of(size("base"), TrainingConfig.model_validate(settings), "bf16")
+        largest = 4 * kept.clip_bytes(30.0, 100)
+        assert peak_bytes(kept, WORK.training) == pytest.approx(kept.model_bytes + largest)
 
 
 def test_what_was_measured_comes_back():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +39,19 @@ class Broken:
         return [p.name for p in self.models.rglob("*.tmp")]
 
 
+def other_base_model(folder: Path, model: Path) -> Path:
+    """A model of the same shape."""
+    from safetensors.numpy import load_file, save_file
+
+    other = shutil.copytree(model, folder / "other")
+    weights = load_file(other / "model.safetensors")
+    weights["model.decoder.layer_norm.bias"] += 1e-3
+    save_file(weights, other / "model.safetensors", metadata={"format": "pt"})
+    return other
+
+
 @pytest.fixture(scope="module")
-def broken(whole_run, new_ruach) -> Broken:
+def broken(whole_run, new_ruach, tiny_whisper) -> Broken:
     """Killed in training, in a checkpoint, stopped politely, killed in the export, then ended."""
     ruach = new_ruach()
     broken = Broken(ruach.models)
@@ -75,6 +87,9 @@ def broken(whole_run, new_ruach) -> Broken:
     refused = ruach.run(*flags, "--resume", "--seed", "7")
     assert refused.status == 1
     assert "other settings" in refused.error
+    other = other_base_model(ruach.folder, tiny_whisper)
+    refused = ruach.run(*flags, "--resume", "--model", str(other))
+    assert "other base weights (--model)" in refused.error
     assert zero_shot.read_bytes() == before
     refused = ruach.run(*flags)
     assert refused.status == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from collections.abc import Callable
@@ -11,6 +12,7 @@ import pytest
 
 from ruach_core.errors import UserError
 from ruach_core.training.loop import InterruptedRunError, Loop
+from ruach_core.training.run import epoch_table
 
 pytest.importorskip("accelerate")
 pytestmark = pytest.mark.slow
@@ -322,6 +324,34 @@ def test_a_damaged_best_model_is_refused(setting):
     (loop.best_dir / "model.safetensors").write_bytes(b"")
     with pytest.raises(UserError, match="best-1: damaged"):
         setting.loop().run(resume=True)
+
+
+def test_the_checkpoint_before_the_last_one_keeps_the_best_that_it_goes_back_to(setting):
+    flags = {"training.epochs": 3}
+    setting.loop(evaluate=scripted(0.9, 0.5, 0.4), **flags).run()
+    assert sorted(p.name for p in setting.checkpoints.glob("best-*")) == ["best-2", "best-3"]
+    (setting.checkpoints / "checkpoint-3" / "model.safetensors").write_bytes(b"")
+    again = setting.loop(evaluate=scripted(0.9, 0.5, 0.4), **flags)
+    assert again.run(resume=True).best_epoch == 3
+    assert any("resumed from checkpoint-2" in line for line in again._console.lines)
+
+
+def test_a_figure_that_is_not_finite_is_kept_as_none(longer, monkeypatch):
+    """As the gradient's norm is where float16 overflows, and its scaler leaves the update out."""
+    loop = longer.loop(
+        evaluate=lambda loop: {**scripted(0.5)(loop), "eval_loss": float("nan")},
+        **{"training.max_steps": 1},
+    )
+    update = loop.updater.update
+    monkeypatch.setattr(
+        loop.updater, "update", lambda *a, **k: (update(*a, **k)[0], float("inf"), 7)
+    )
+    history = loop.run().history
+    assert history[0]["grad_norm"] is None
+    assert history[1]["eval_loss"] is None
+    json.dumps(history, allow_nan=False)
+    table = epoch_table(history, best_epoch=1)
+    assert table[1].split()[2] == "-"
 
 
 def test_a_checkpoint_at_every_update_when_asked(longer):

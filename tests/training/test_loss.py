@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from ruach_core.errors import UserError
+from ruach_core.models.special_tokens import SpecialTokens, WhisperTokenizer
+from ruach_core.training.evaluating import Evaluator
 
 pytest.importorskip("accelerate")
 
@@ -39,6 +43,24 @@ def test_logged_loss_is_the_mean_over_tokens(setting):
     targets = tensors.target_ids.flatten()
     mean = torch.nn.functional.cross_entropy(logits[targets >= 0], targets[targets >= 0])
     assert loop.run().history[0]["loss"] == pytest.approx(float(mean), abs=1e-3)
+
+
+@pytest.mark.parametrize(("policy", "window_s"), [("trim", 0.9), ("full", 30.0)])
+def test_validations_loss_is_in_the_windows_that_the_policy_trains(setting, policy, window_s):
+    loop = setting.loop(**{"window.policy": policy})
+    tokenizer = WhisperTokenizer.read(setting.model_dir)
+    prepared = SimpleNamespace(
+        validation=setting.utterances[:2], tokenizer=tokenizer,
+        tokens=SpecialTokens.of(tokenizer, "en"),
+    )  # fmt: skip
+    evaluator = Evaluator(loop._plan.config, prepared, loop.updater.model, loop._console)
+    heard: list[int] = []
+    losses = loop.updater.losses
+    loop.updater.losses = lambda model, tensors: (
+        heard.append(tensors.waveforms.shape[1]) or losses(model, tensors)
+    )
+    assert evaluator.loss(loop) > 0
+    assert [n / 16_000 for n in heard] == pytest.approx([window_s], abs=0.05)
 
 
 def test_one_process_can_train_in_one_precision_after_another(setting):

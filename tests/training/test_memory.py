@@ -11,6 +11,7 @@ from ruach_core.evaluation.torch_decode import TorchRecognizer
 from ruach_core.models.memory import is_out_of_memory
 from ruach_core.models.special_tokens import SpecialTokens, WhisperTokenizer
 from ruach_core.training.memory import explained
+from ruach_core.training.ranks import Ranks
 from ruach_core.types import Utterance
 
 torch = pytest.importorskip("torch")
@@ -62,6 +63,7 @@ def weights(loop: Any) -> dict[str, Any]:
     return {name: p.detach().clone() for name, p in loop.updater.model.named_parameters()}
 
 
+LIMIT = "training.micro_batch_s"
 FLAGS = {"training.batch_size": 6, "training.epochs": 3, "training.patience": 9}
 
 
@@ -88,7 +90,8 @@ def test_smaller_passes_learn_the_same(longer, error, where):
         torch.testing.assert_close(weights(loop)[name], value, atol=1e-6, rtol=0, msg=name)
 
 
-def test_a_resumed_run_keeps_to_what_fits(longer):
+@pytest.mark.parametrize(("given", "n_windows"), [({}, 3), ({LIMIT: 60.0}, 3), ({LIMIT: 1.0}, 1)])
+def test_a_resumed_run_keeps_to_what_fits_and_may_be_given_less(longer, given, n_windows):
     lines: list[str] = []
 
     class StoppedError(Exception):
@@ -103,11 +106,23 @@ def test_a_resumed_run_keeps_to_what_fits(longer):
     limit(loop.updater.model, 4, CPU)
     with pytest.raises(StoppedError):
         loop.run()
-    resumed = longer.loop(on_line=lines.append, **FLAGS)
+    resumed = longer.loop(on_line=lines.append, **FLAGS, **given)
     heard = limit(resumed.updater.model, 4, CPU)
     assert resumed.run(resume=True).update == 3
-    assert set(heard) == {3}
+    assert set(heard) == {n_windows}
     assert not any("out of memory" in line for line in lines)
+
+
+def test_among_several_processes_the_way_on_is_to_resume(longer):
+    loop = longer.loop(**FLAGS)
+    (whole,) = loop._plan.batches(0)[0].micro_batches
+    loop._ranks = Ranks(0, 2)
+    with pytest.raises(UserError, match=r"a lower --training\.micro_batch_s") as caught:
+        loop._back_off(whole)
+    assert "go on with --resume" in str(caught.value)
+    assert str(caught.value).endswith(f"such as {whole.window_s / 2:.1f}")
+    assert "--overwrite" not in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 def test_a_window_that_does_not_fit_ends_the_run_in_one_line(longer):

@@ -83,6 +83,17 @@ def test_resume_keeps_what_is_there(outputs):
     assert (outputs.checkpoints / "checkpoint-5" / "file").is_file()
 
 
+def test_what_a_killed_evaluation_left_is_removed(outputs):
+    checkpoint = write(outputs.checkpoints / "checkpoint-5")
+    converted = write(outputs.work / "tmpab12cd.tmp" / "model")
+    (outputs.work / "encoder.tmp").write_bytes(b"half")
+    (outputs.work / "encoder.float16").write_bytes(b"whole")
+    outputs.claim(resume=True, overwrite=False)
+    assert not converted.exists()
+    assert {p.name for p in outputs.work.iterdir()} == {"checkpoints", "encoder.float16"}
+    assert checkpoint.is_dir()
+
+
 def test_resume_of_a_run_killed_between_model_and_export(outputs):
     write(outputs.model)
     write(outputs.checkpoints / "checkpoint-5")

@@ -9,12 +9,15 @@ import pytest
 from ruach_core.config import build_config
 from ruach_core.models.special_tokens import WhisperTokenizer
 from ruach_core.plugins import Plugins
+from ruach_core.training.adapters import count_parameters as count_parameters_of
 from ruach_core.training.console import Console
 from ruach_core.training.costs import count_parameters, size_of
 from ruach_core.training.forecast import epoch_times
 from ruach_core.training.language import RunLanguage
+from ruach_core.training.memory import OutOfMemoryError
 from ruach_core.training.preparation import choose_data, examine
 from ruach_core.training.probe import run_probe
+from ruach_core.training.updating import Updater
 from ruach_core.training.workload import plan_work, validation_passes
 
 MICRO_BATCH_S = 60.0
@@ -71,6 +74,42 @@ def test_a_longer_probe_times_more_updates_and_goes_round_a_small_corpus(prepare
         batch_size=4, micro_batch_s=MICRO_BATCH_S, precision="float32", seconds=4.0,
     )  # fmt: skip
     assert probe.n_updates > n_updates
+
+
+def test_the_probe_trains_what_the_settings_train(prepared, tiny_whisper, monkeypatch):
+    pytest.importorskip("peft")
+    _, data = prepared
+    config = build_config({}, {"lang": "qaa", "training.lora_rank": 4})
+    trained: list[tuple[int, int]] = []
+    update = Updater.update
+
+    def noting(self, *arguments, **named):
+        trained.append(count_parameters_of(self.model))
+        return update(self, *arguments, **named)
+
+    monkeypatch.setattr(Updater, "update", noting)
+    run_probe(
+        config, data, Plugins.load("qaa"), tiny_whisper, "tiny",
+        size_of(count_parameters(tiny_whisper)),
+        batch_size=4, micro_batch_s=MICRO_BATCH_S, precision="float32", seconds=0.01,
+    )  # fmt: skip
+    assert all(n_trained < n_all / 2 for n_trained, n_all in trained)
+
+
+@pytest.mark.parametrize("at", ["losses", "__init__"])
+def test_a_probe_without_room_is_one_line(prepared, tiny_whisper, monkeypatch, at):
+    def refuse(*_, **__):
+        raise MemoryError
+
+    monkeypatch.setattr(Updater, at, refuse)
+    config, data = prepared
+    with pytest.raises(OutOfMemoryError, match="lora_rank") as caught:
+        run_probe(
+            config, data, Plugins.load("qaa"), tiny_whisper, "tiny",
+            size_of(count_parameters(tiny_whisper)),
+            batch_size=4, micro_batch_s=MICRO_BATCH_S, precision="float32", seconds=0.01,
+        )  # fmt: skip
+    assert "\n" not in str(caught.value)
 
 
 def test_passes_hold_every_clip_within_the_limit(prepared):

@@ -76,15 +76,27 @@ def ruach_exporters():
 '''
 
 
+def sample_with_more_test_clips(folder: Path) -> str:
+    """The bundled sample with nine test clips: on its own three nothing can be told."""
+    data = shutil.copytree(sample(), folder / "data")
+    with (data / "test" / "metadata.csv").open("a", encoding="utf-8", newline="") as file:
+        for i, text in enumerate(("Ba na.", "Be bi.", "Bi bu.", "Bo ba.", "Bu bi.", "Na bu.")):
+            wave = 0.3 * np.sin(2 * np.pi * (300 + 70 * i) * np.arange(9_600) / 16_000)
+            soundfile.write(data / "test" / f"{i}.wav", wave, 16_000)
+            csv.writer(file).writerow((f"{i}.wav", text, "one"))
+    return str(data)
+
+
 def test_parity_gate_refuses_an_export_that_is_not_the_model(ruach):
     write_plugin(ruach.site, "noisy", NOISY)
-    flags = ("--epochs", "1", "--training.batch_size", "2", "--evaluation.zero_shot_clips", "0",
+    flags = ("--data", sample_with_more_test_clips(ruach.folder),
+             "--epochs", "1", "--training.batch_size", "2", "--evaluation.zero_shot_clips", "0",
              "--training.learning_rate", "1e-2")  # fmt: skip
     refused = ruach.run(*flags, "--export.format", "noisy")
     assert refused.status == 1
     assert "export refused" in refused.error
     assert "points above the model's" in refused.error
-    model, export = "whisper-qaa-sample", "whisper-qaa-sample-ct2"
+    model, export = "whisper-qaa", "whisper-qaa-ct2"
     assert f"models/{model}" in refused.error
     # The table comes first, so that the reader sees by how much.
     assert "computed in" in refused.out
@@ -103,10 +115,11 @@ def test_parity_gate_refuses_an_export_that_is_not_the_model(ruach):
 
 def test_an_export_refused_leaves_no_earlier_one_beside_the_new_model(ruach):
     write_plugin(ruach.site, "noisy", NOISY)
-    export = ruach.models / "whisper-qaa-sample-ct2"
+    export = ruach.models / "whisper-qaa-ct2"
     export.mkdir(parents=True)
     (export / "model.bin").write_bytes(b"of an earlier run")
     refused = ruach.run(*SHORT[:-2], "--training.max_steps", "1", "--overwrite",
+                        "--data", sample_with_more_test_clips(ruach.folder),
                         "--export.format", "noisy")  # fmt: skip
     assert "export refused" in refused.error
     assert not (export / "model.bin").exists()

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from ruach_core.errors import UserError
-from ruach_core.models.special_tokens import SpecialTokens
+from ruach_core.models.special_tokens import SpecialTokens, WhisperTokenizer
 from ruach_core.training.collate import IGNORED, decoder_ids
 from ruach_core.training.packing import TrainingWindow
-from ruach_core.training.xray import check_decoder_ids
+from ruach_core.training.xray import check_decoder_ids, show_first_batch
 
 TOKENS = SpecialTokens(
     whisper_language="am", start=50258, language=50334, transcribe=50359, no_timestamps=50363,
@@ -84,6 +86,39 @@ def test_all_masked_is_refused():
     inputs, targets = batch()
     targets[0] = IGNORED
     assert "clip 1" in refusal(inputs, targets)
+
+
+@pytest.fixture
+def prepared(setting):
+    """What the lines on a batch are written with."""
+    tokenizer = WhisperTokenizer.read(setting.model_dir)
+    return SimpleNamespace(tokenizer=tokenizer, tokens=SpecialTokens.of(tokenizer, "en"))
+
+
+@pytest.mark.slow
+def test_windows_with_speech_are_shown_where_every_pass_holds_a_silent_one(setting, prepared):
+    loop = setting.loop(**{"training.batch_size": 64, "augment.silence_share": 1.0})
+    passes = [micro for batch in loop._plan.batches(0) for micro in batch.micro_batches]
+    assert not any(all(window.indices for window in micro.windows) for micro in passes)
+    shown, _ = show_first_batch(loop, loop._plan, prepared, loop._console)
+    assert shown.windows
+    assert all(window.indices for window in shown.windows)
+    assert f"first batch: {len(shown.windows)} clips" in loop._console.lines[0]
+
+
+@pytest.mark.slow
+def test_what_is_timed_is_what_was_shown_where_memory_has_no_room(setting, prepared, monkeypatch):
+    loop = setting.loop()
+    loss = loop.updater.loss
+
+    def little_memory(tensors):
+        if len(tensors.waveforms) > 1:
+            raise MemoryError
+        return loss(tensors)
+
+    monkeypatch.setattr(loop.updater, "loss", little_memory)
+    shown, _ = show_first_batch(loop, loop._plan, prepared, loop._console)
+    assert len(shown.windows) == 1
 
 
 def test_too_long_is_refused():
