@@ -10,7 +10,7 @@ from ruach_core.config import TrainingConfig
 from ruach_core.text.token_budget import TokenBudget
 from ruach_core.training.optimizer import UNSEEN_WER
 
-_WHOLE_LETTERS = 0.8
+_WHOLE_LETTERS = 1.0
 """Tokens a letter from which pieces are letters or parts of letters anyhow, as in Ethiopic."""
 _SHORT_S = 10.0
 """Letters of longer clips come near the 224 tokens at which stock software stops."""
