@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from ruach_core.training.loop import Loop
 
 EXPORTER = "ctranslate2"
+QUICK_COMPUTE_TYPE = "int8"
+"""What epochs are decoded in on a CPU."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +142,8 @@ class Measurer:
             began = time.perf_counter()
             hypotheses = evaluator.decode(utterances, window, title=title)
             return Decoded(hypotheses, 1, time.perf_counter() - began)
-        compute_type = "int8" if is_quick and usable_device("auto") != "cuda" else "default"
+        is_quick_here = is_quick and usable_device("auto") != "cuda"
+        compute_type = QUICK_COMPUTE_TYPE if is_quick_here else "default"
         with self.recognizer(beam_size, compute_type) as recognizer:
             began = time.perf_counter()
             with evaluator.console.progress(len(utterances), title) as bar:

@@ -10,6 +10,7 @@ from ruach_core.config import RunConfig
 from ruach_core.manifest import WHISPER_LANGUAGES
 from ruach_core.models.resolve import AUTO
 from ruach_core.models.special_tokens import WhisperTokenizer
+from ruach_core.training.encoder_cache import without_changes
 from ruach_core.training.forecast import (
     ModelForecast,
     Recommendation,
@@ -96,6 +97,7 @@ def plan_run(
         DataError: what `ruach train` would refuse.
     """
     plugins.check_options(config.options)
+    config, switched_off = without_changes(config)
     hardware = _choose_hardware(config, gpu)
     source = choose_data(config, plugins)
     for one in source.sources.sources:
@@ -138,6 +140,7 @@ def plan_run(
         probe=probe,
         recommendation=recommendation,
         notes=(
+            *(f"note: {line}" for line in switched_off),
             *(f"note: {note}" for note in found.corpus.notes),
             *finding_lines(found.findings),
         ),

@@ -211,6 +211,7 @@ def test_people_get_a_table_and_end_with_what_to_do(capsys, tiny):
         (("--lang", "zzz"), 1, "ruach-lang-zzz"),
         (("--lang", "qaa", "--config", "absent.toml"), 1, "absent.toml"),
         (("--lang", "qaa", "--option", "colour=red"), 1, "colour"),
+        (("--lang", "qaa", "--training.cache_encoder", "true"), 1, "--training.freeze_encoder"),
     ],
 )
 def test_what_the_user_can_mend_is_one_line(capsys, arguments, status, named):

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from ruach_core.testing.plugins import write_plugin
+
 pytestmark = pytest.mark.slow
 
 SETTINGS = (
@@ -20,13 +22,22 @@ def epochs(finished: Any) -> list[dict[str, float]]:
     return [figures for figures in finished.figures if "eval_wer" in figures]
 
 
+# In int8 a model as narrow as this one writes something else, and not the same on every processor.
+IN_FLOAT32 = """
+from ruach_core import hookimpl
+from ruach_core.training import measuring
+
+@hookimpl
+def ruach_before_train(run):
+    measuring.QUICK_COMPUTE_TYPE = "float32"
+"""
+
+
 def test_both_decoders_give_the_same_figures(ruach):
+    write_plugin(ruach.site, "infloat", IN_FLOAT32)
     by_torch = epochs(ruach.run(*SETTINGS, "--evaluation.epochs_in", "torch"))
     by_ctranslate2 = epochs(ruach.run(*SETTINGS, "--overwrite"))
     assert len(by_torch) == len(by_ctranslate2) == 10
     for a, b in zip(by_torch, by_ctranslate2, strict=True):
         assert a["eval_loss"] == pytest.approx(b["eval_loss"], abs=1e-3)
-    # CTranslate2 decodes in int8 here, and a model that has learned nothing is sure of nothing.
-    for a, b in zip(by_torch[-3:], by_ctranslate2[-3:], strict=True):
-        assert a["eval_wer"] == pytest.approx(b["eval_wer"], abs=0.15)
-        assert a["eval_cer"] == pytest.approx(b["eval_cer"], abs=0.15)
+        assert (a["eval_wer"], a["eval_cer"]) == (b["eval_wer"], b["eval_cer"])
