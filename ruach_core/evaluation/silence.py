@@ -42,10 +42,10 @@ def is_silence(no_speech_prob: float, log_prob: float, n_tokens: int) -> bool:
 
 
 def write_silent_clips(utterances: Sequence[Utterance], folder: Path) -> list[Utterance]:
-    """At most twelve clips without speech, of 2, 5 and 10 s, the last of them digital silence.
+    """Clips without speech, of 2, 5 and 10 s, the last of them digital silence.
 
-    The others are `background_noise` of as many of the utterances, spread over the list. The same
-    utterances give the same clips.
+    The others are `background_noise` of a third of the utterances, eleven at most, spread over the
+    list. The same utterances give the same clips.
 
     Args:
         utterances: clips of speech, at least one.
@@ -54,7 +54,7 @@ def write_silent_clips(utterances: Sequence[Utterance], folder: Path) -> list[Ut
     Raises:
         AudioError: an utterance can't be read.
     """
-    n_noisy = min(len(utterances), _MAX_NOISY)
+    n_noisy = min(-(-len(utterances) // 3), _MAX_NOISY)
     clips = []
     for i in range(n_noisy + 1):
         duration_s = _LENGTHS_S[i % len(_LENGTHS_S)]

@@ -75,7 +75,7 @@ def test_background_of_digital_silence_is_silence() -> None:
     assert not noise.any()
 
 
-@pytest.mark.parametrize(("n_utterances", "n_clips"), [(1, 2), (3, 4), (11, 12), (500, 12)])
+@pytest.mark.parametrize(("n_utterances", "n_clips"), [(1, 2), (3, 2), (4, 3), (33, 12), (500, 12)])
 def test_silent_clips_are_few_and_the_same_each_time(
     tmp_path: Path, n_utterances: int, n_clips: int
 ) -> None:
@@ -147,7 +147,7 @@ def test_both_decoders_write_nothing_for_noise(
         load_model(folder, by_ct2.tokens, []), by_ct2.tokenizer, by_ct2.tokens,
         max_new_tokens=60, window_margin_s=1.0,
     )  # fmt: skip
-    texts = [hypothesis.text for hypothesis in by_ct2.decode_utterances(clips, window="full")]
+    texts = [hypothesis.text for hypothesis in by_ct2.decode_utterances(clips, window="trim")]
     assert texts[0] == ""
     assert len(texts[1].split()) > 2
-    assert [hypothesis.text for hypothesis in by_torch.decode(clips, window="full")] == texts
+    assert [hypothesis.text for hypothesis in by_torch.decode(clips, window="trim")] == texts

@@ -76,7 +76,7 @@ def test_run_json_tells_programs_what_they_need(whole_run):
     assert record["chosen"]["learning_rate"] == 3e-4
     assert record["test"]["n_utterances"] == 3
     assert record["test"]["split"] == "test"
-    assert record["test"]["silence"]["n_clips"] == 4
+    assert record["test"]["silence"]["n_clips"] == 2
     assert record["zero_shot"]["silence"] is None
     assert record["zero_shot"]["window"] == "full"
     assert record["test"]["beam_size"] == record["zero_shot"]["beam_size"] == 5
@@ -111,7 +111,7 @@ def test_card_says_what_it_is(whole_run):
         assert whole_run.record["data"]["fingerprint"] in card
         assert "| window | computed in |" in card
         assert "| beam 5 |" in card
-        assert " invented in 19 s without speech" in card
+        assert " invented in 7 s without speech" in card
 
 
 def test_set_aside_is_a_table_even_when_empty(whole_run):
