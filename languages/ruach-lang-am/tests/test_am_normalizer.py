@@ -317,13 +317,3 @@ def test_explain_names_the_rules(normalizer: ChainNormalizer) -> None:
 def test_digit_groups_are_joined_whatever_stands_around_them(text: str) -> None:
     assert "0000" in _score(text)
     assert _score(_score(text)) == _score(text)
-
-
-def test_score_is_fast() -> None:
-    normalizer = build_normalizer({})
-    text = "በ2016 ዓ.ም. ከ200 በላይ ሰዎች በት/ቤቱ፣ 25% የሚሆኑት ደግሞ በዶ/ር አበበ ቤት"
-    start = time.process_time()
-    for _ in range(1000):
-        normalizer.normalize(text, purpose="score")
-    # 100,000 transcripts a minute; a quiet core does about 250,000 of this kind.
-    assert time.process_time() - start < 0.6
