@@ -26,14 +26,13 @@ from ruach_core.alignment.recordings import (
 from ruach_core.alignment.segments import AlignedSegment
 from ruach_core.config import DataConfig
 from ruach_core.data.audio import load_audio
-from ruach_core.data.audio_names import RECORDING_SUFFIXES
+from ruach_core.data.audio_names import RECORDING_SUFFIXES, name_without_ending
 from ruach_core.data.clip_cells import clean_cell, clip_identity, clip_name, one_line
 from ruach_core.data.prepare import prepare
 from ruach_core.data.prepared import AUDIO, TABLE
 from ruach_core.data.subtitle_files import SUBTITLE_SUFFIXES
 from ruach_core.data.waveforms import to_wav
 from ruach_core.errors import DataError, RuachError, UserError
-from ruach_core.text.unicode import normalize_form
 from ruach_core.transcription.reading import find_audio_files, iter_audio
 
 if TYPE_CHECKING:
@@ -153,16 +152,12 @@ def find_jobs(audio: Path, text: Path | None, subtitles: Path | None) -> list[Re
     return jobs
 
 
-def _stem(path: Path) -> str:
-    return normalize_form(path.stem, "NFC")
-
-
 def _one_of_each_name(recordings: Sequence[Path]) -> list[Path]:
     found: dict[str, Path] = {}
     # What is given by itself may have any ending.
     order = {suffix: number for number, suffix in enumerate(RECORDING_SUFFIXES)}
     for path in sorted(recordings, key=lambda path: order.get(path.suffix.lower(), len(order))):
-        found.setdefault(_stem(path), path)
+        found.setdefault(name_without_ending(path), path)
     return sorted(found.values())
 
 
@@ -176,12 +171,12 @@ def _list_texts(folder: Path) -> dict[str, Path]:
     texts = [p for p in paths if p.suffix.lower() in TEXT_SUFFIXES and p.name[0] != "."]
     for path in sorted(texts, key=lambda path: TEXT_SUFFIXES.index(path.suffix.lower())):
         if path.is_file():
-            found.setdefault(_stem(path), path)
+            found.setdefault(name_without_ending(path), path)
     return found
 
 
 def _pair(audio: Path, texts: Mapping[str, Path]) -> RecordingJob:
-    known = texts.get(_stem(audio))
+    known = texts.get(name_without_ending(audio))
     has_times = known is not None and known.suffix.lower() in SUBTITLE_SUFFIXES
     return RecordingJob(audio, known, has_times)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import PurePosixPath
+from pathlib import PurePath, PurePosixPath
+
+from ruach_core.text.unicode import normalize_form
 
 AUDIO_SUFFIXES = (
     ".wav", ".flac", ".mp3", ".m4a", ".ogg", ".opus", ".oga", ".aac", ".wma", ".aif", ".aiff",
@@ -22,3 +24,8 @@ def is_audio_name(name: str) -> bool:
 def is_recording_name(name: str) -> bool:
     """Whether a file's name ends as audio's or film's does."""
     return PurePosixPath(name).suffix.lower() in RECORDING_SUFFIXES
+
+
+def name_without_ending(path: PurePath) -> str:
+    """By which a recording and its text are told to belong together, however it was typed."""
+    return normalize_form(path.stem, "NFC")

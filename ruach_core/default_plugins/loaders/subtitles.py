@@ -13,7 +13,11 @@ from pathlib import Path
 from typing import get_args
 
 from ruach_core.data.audio_folder import AudioFolder
-from ruach_core.data.audio_names import RECORDING_SUFFIXES, is_recording_name
+from ruach_core.data.audio_names import (
+    RECORDING_SUFFIXES,
+    is_recording_name,
+    name_without_ending,
+)
 from ruach_core.data.split_names import find_split_folders, sort_by_split
 from ruach_core.data.subtitle_files import (
     SUBTITLE_SUFFIXES,
@@ -23,7 +27,6 @@ from ruach_core.data.subtitle_files import (
     read_subtitles,
 )
 from ruach_core.errors import DataError
-from ruach_core.text.unicode import normalize_form
 from ruach_core.types import CorpusInfo, SetAside, SetAsideReason, Split, Utterance
 
 LAYOUT = (
@@ -57,7 +60,8 @@ class SubtitleLoader:
             if source.is_file():
                 pairs, _ = _list_pairs(source.parent)
                 return bool(
-                    is_recording_name(source.name) and pairs.get(_stem(source), ((), ()))[1]
+                    is_recording_name(source.name)
+                    and pairs.get(name_without_ending(source), ((), ()))[1]
                 )
             return any(_has_pair(folder) for folder in [source, *find_split_folders(source)])
         except (OSError, ValueError):
@@ -86,10 +90,6 @@ class SubtitleLoader:
         return reader.read(source if source.is_file() else None)
 
 
-def _stem(path: Path) -> str:
-    return normalize_form(path.stem, "NFC")
-
-
 def _list_pairs(folder: Path) -> tuple[dict[str, tuple[list[Path], list[Path]]], list[Path]]:
     """For each recording's name its files and its subtitle files; subtitles without a recording."""
     with os.scandir(folder) as entries:
@@ -98,11 +98,11 @@ def _list_pairs(folder: Path) -> tuple[dict[str, tuple[list[Path], list[Path]]],
     pairs: dict[str, tuple[list[Path], list[Path]]] = {}
     for path in paths:
         if is_recording_name(path.name):
-            pairs.setdefault(_stem(path), ([], []))[0].append(path)
+            pairs.setdefault(name_without_ending(path), ([], []))[0].append(path)
     alone = []
     for path in paths:
         if path.suffix.lower() in SUBTITLE_SUFFIXES:
-            stem = _stem(path)
+            stem = name_without_ending(path)
             shorter, _, language = stem.rpartition(".")
             if stem not in pairs and shorter in pairs and _LANGUAGE.fullmatch(language):
                 stem = shorter
@@ -156,7 +156,7 @@ class _FolderReader:
             reason = error.strerror or error
             raise DataError(f"{self._folder}: can't be read: {reason}") from error
         if only is not None:
-            files = pairs.get(_stem(only), ([], []))
+            files = pairs.get(name_without_ending(only), ([], []))
             yield from self._read_pair([only], files[1])
             return
         for recordings, subtitles in pairs.values():
@@ -195,7 +195,11 @@ class _FolderReader:
         for path in sorted(
             subtitles, key=lambda path: SUBTITLE_SUFFIXES.index(path.suffix.lower())
         ):
-            marked = _stem(path)[len(_stem(recording)) + 1 :].lower().replace("_", "-")
+            marked = (
+                name_without_ending(path)[len(name_without_ending(recording)) + 1 :]
+                .lower()
+                .replace("_", "-")
+            )
             languages.setdefault(marked, path)
         for wanted in ("", self._lang, self._lang.partition("-")[0]):
             if wanted in languages:

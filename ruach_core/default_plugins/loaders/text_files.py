@@ -18,12 +18,11 @@ from pathlib import Path, PurePosixPath
 from typing import get_args
 
 from ruach_core.data.audio_folder import AudioFolder
-from ruach_core.data.audio_names import AUDIO_SUFFIXES
+from ruach_core.data.audio_names import AUDIO_SUFFIXES, name_without_ending
 from ruach_core.data.split_names import SPLIT_OF_NAME
 from ruach_core.data.table_rows import find_fault, open_lines
 from ruach_core.default_plugins.loaders.corpus_info import read_info
 from ruach_core.errors import DataError
-from ruach_core.text.unicode import normalize_form
 from ruach_core.types import CorpusInfo, SetAside, SetAsideReason, Split, Utterance
 
 LAYOUT = "clips with a text file of the same name beside each (a.wav, a.txt or a.lab)"
@@ -198,7 +197,7 @@ def _by_stem(names: Sequence[str], suffixes: Sequence[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     wanted = [n for n in names if n[0] != "." and PurePosixPath(n).suffix.lower() in suffixes]
     for name in sorted(wanted, key=lambda n: (suffixes.index(PurePosixPath(n).suffix.lower()), n)):
-        found.setdefault(normalize_form(PurePosixPath(name).stem, "NFC"), name)
+        found.setdefault(name_without_ending(PurePosixPath(name)), name)
     return dict(sorted(found.items()))
 
 
