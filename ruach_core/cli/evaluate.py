@@ -277,6 +277,7 @@ def _open_recognizer(
             compute_type=request.compute_type,
             max_new_tokens=request.max_new_tokens or info.max_new_tokens,
             window_margin_s=info.window_margin_s,
+            hears_silence=info.hears_silence,
             beam_size=choose_beam_size(request.beam_size, rescorer),
             rescorer=rescorer,
             threads=request.threads,

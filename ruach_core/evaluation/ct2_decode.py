@@ -56,6 +56,7 @@ class Ct2Recognizer:
         compute_type: str = "default",
         max_new_tokens: int | None = None,
         window_margin_s: float | None = None,
+        hears_silence: bool | None = None,
         beam_size: int = 1,
         rescorer: Rescorer | None = None,
         threads: int = 0,
@@ -70,6 +71,8 @@ class Ct2Recognizer:
             max_new_tokens: the most tokens of text (1 to 444); by default the export's own.
             window_margin_s: silence behind the longest clip of a batch in the `trim` window; by
                 default the export's own, else 1 s.
+            hears_silence: whether `is_silence` asks for the probability of `<|nospeech|>` alone; by
+                default what the export says.
             beam_size: 1 is greedy.
             rescorer: chooses among the beam's candidates; without one the beam's own first stays.
             threads: CPU threads; 0 leaves it to CTranslate2.
@@ -84,6 +87,7 @@ class Ct2Recognizer:
         self.tokenizer = WhisperTokenizer.read(model_dir)
         self._max_new_tokens = clamp_tokens(max_new_tokens or info.max_new_tokens)
         self._margin_s = info.window_margin_s if window_margin_s is None else window_margin_s
+        self._hears_silence = info.hears_silence if hears_silence is None else hears_silence
         self.beam_size = beam_size
         self._rescorer = rescorer if self.beam_size > 1 else None
         # A list of candidates has the head's word; a rescorer needs it only where it counts.
@@ -309,15 +313,16 @@ class Ct2Recognizer:
 
     def _candidates(self, result: Any) -> list[Candidate]:
         """The beam's hypotheses; where nobody speaks, one without text."""
-        candidates = []
+        candidates, silent = [], float(result.no_speech_prob)
         for ids, score in zip(result.sequences_ids, result.scores, strict=True):
             kept = tuple(t for t in ids if t < self.tokens.end)
             # CTranslate2 divides by the number of tokens, the end not counted (length_penalty 1).
             log_prob = score * len(ids) if ids else -math.inf
-            candidates.append(Candidate(kept, self.tokenizer.decode(kept).strip(), log_prob))
+            text = self.tokenizer.decode(kept).strip()
+            candidates.append(Candidate(kept, text, log_prob, no_speech_prob=silent))
         first = candidates[0]
-        if is_silence(result.no_speech_prob, first.log_prob, len(first.ids)):
-            return [Candidate((), "", 0.0)]
+        if is_silence(silent, first.log_prob, len(first.ids), hears_silence=self._hears_silence):
+            return [Candidate((), "", 0.0, no_speech_prob=silent)]
         return candidates
 
     def _encoded(self, states: FloatArray, features: Any) -> Any:

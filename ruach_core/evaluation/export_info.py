@@ -28,6 +28,8 @@ class ExportInfo:
             windows, `full` for any other Whisper.
         whisper_language_reason: why it is another language's, or empty.
         no_pack: whether the model was trained without a language pack.
+        hears_silence: whether the model was found to tell silence from speech, so that decoders
+            write nothing where it does.
     """
 
     lang: str | None = None
@@ -37,6 +39,7 @@ class ExportInfo:
     window: Window = "full"
     whisper_language_reason: str = ""
     no_pack: bool = False
+    hears_silence: bool = False
 
     @classmethod
     def read(cls, model_dir: Path) -> ExportInfo:
@@ -59,6 +62,7 @@ class ExportInfo:
                 no_pack="pack" in content and content["pack"] is None,
                 window_margin_s=DEFAULT_MARGIN_S if margin_s is None else max(0.0, float(margin_s)),
                 max_new_tokens=MAX_NEW_TOKENS if length is None else clamp_tokens(int(length)),
+                hears_silence=bool(content.get("hears_silence")),
                 window="full" if margin_s is None or content.get("window") == "full" else "trim",
             )
         except (OSError, ValueError, TypeError, AttributeError) as error:

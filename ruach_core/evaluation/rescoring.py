@@ -59,12 +59,14 @@ class Candidate:
         text: its text.
         log_prob: natural log-probability of all its tokens, the end included.
         ctc_log_prob: that of its letters by the CTC head; 0 where the export has none.
+        no_speech_prob: of the clip: how likely the model holds it that nobody speaks there.
     """
 
     ids: tuple[int, ...]
     text: str
     log_prob: float
     ctc_log_prob: float = 0.0
+    no_speech_prob: float = 0.0
 
 
 def with_ctc(candidates: Sequence[Candidate], head: CtcHead, states: FloatArray) -> list[Candidate]:

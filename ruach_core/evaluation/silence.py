@@ -24,21 +24,44 @@ _QUIET_SHARE = 0.1
 _SHOWN_CHARACTERS = 40
 _NO_SPEECH_PROB = 0.6
 _UNSURE_LOG_PROB = -1.0
+_MOST_FOR_SPEECH = _NO_SPEECH_PROB / 2
+_MIN_SPEECH_CLIPS = 5
 
 
-def is_silence(no_speech_prob: float, log_prob: float, n_tokens: int) -> bool:
+def is_silence(
+    no_speech_prob: float, log_prob: float, n_tokens: int, *, hears_silence: bool = False
+) -> bool:
     """Whether a hypothesis is taken for none, since nobody speaks.
 
     Decoders keep Whisper from ending at once, so without this it always writes something. The rule
     and its thresholds are openai-whisper's and faster-whisper's defaults (arXiv 2212.04356, section
-    4.5): the model holds silence for likely, and isn't sure of what it wrote.
+    4.5): the model holds silence for likely, and isn't sure of what it wrote. A model that has
+    learnt a few sentences by heart is always sure, so of one that `tells_silence` only the first
+    is asked.
 
     Args:
         no_speech_prob: of `<|nospeech|>` behind `<|startoftranscript|>`.
         log_prob: natural log-probability of the text's tokens and the end.
         n_tokens: of the text, without the end.
+        hears_silence: whether the model was found to tell silence from speech.
     """
-    return no_speech_prob > _NO_SPEECH_PROB and log_prob / (n_tokens + 1) < _UNSURE_LOG_PROB
+    if no_speech_prob <= _NO_SPEECH_PROB:
+        return False
+    return hears_silence or log_prob / (n_tokens + 1) < _UNSURE_LOG_PROB
+
+
+def tells_silence(no_speech_probs: Sequence[float]) -> bool:
+    """Whether a model never comes near to holding speech for silence.
+
+    Then the probability alone decides, and costs no clip its words.
+
+    Args:
+        no_speech_probs: of `<|nospeech|>`, for clips of speech that the model wasn't trained on.
+
+    Returns:
+        Whether there are five clips at least, all below half of the threshold of `is_silence`.
+    """
+    return len(no_speech_probs) >= _MIN_SPEECH_CLIPS and max(no_speech_probs) < _MOST_FOR_SPEECH
 
 
 def write_silent_clips(utterances: Sequence[Utterance], folder: Path) -> list[Utterance]:

@@ -48,6 +48,7 @@ class RunRecord:
     plan: Plan
     progress: Progress
     report: EvalReport
+    hears_silence: bool
     base_report: EvalReport | None
     verdict: str
     rescoring: Rescoring | None = None
@@ -57,8 +58,8 @@ class RunRecord:
 def run_json(record: RunRecord, parity: Sequence[ParityRow]) -> str:
     """The run as JSON; rates are fractions.
 
-    `lang`, `whisper_language`, `window`, `window_margin_s` and `generation_length` are what
-    `ruach evaluate` and `ruach transcribe` read.
+    `lang`, `whisper_language`, `window`, `window_margin_s`, `generation_length` and `hears_silence`
+    are what `ruach evaluate` and `ruach transcribe` read.
     """
     prepared, plan, progress = record.prepared, record.plan, record.progress
     content: dict[str, Any] = {
@@ -69,6 +70,7 @@ def run_json(record: RunRecord, parity: Sequence[ParityRow]) -> str:
         "window": record.report.window,
         "window_margin_s": record.config.window.margin_s,
         "generation_length": prepared.max_new_tokens,
+        "hears_silence": record.hears_silence,
         "base_model": record.base_model,
         "is_sample": record.is_sample,
         "data": {
@@ -302,6 +304,9 @@ def _reading_note(record: RunRecord) -> str:
     )
     if record.report.silence is not None:
         note += f" Silence: {silence_line(record.report.silence)}."
+    if record.hears_silence:
+        note += " Where it holds silence for likely it writes nothing, however sure of its words; "
+        note += "in faster-whisper that is `log_prob_threshold=None`."
     if record.report.split != "test":
         note += " There was no test split: this is the split that chose the best epoch, so the "
         note += "figures flatter the model."

@@ -8,6 +8,7 @@ import numpy as np
 import soxr
 
 from ruach_core.config import AugmentConfig
+from ruach_core.evaluation.silence import background_noise
 from ruach_core.features import MAX_WINDOW_S, FloatArray
 from ruach_core.training.randomness import generator
 from ruach_core.types import SAMPLING_RATE, Utterance
@@ -50,16 +51,26 @@ def add_noise(waveform: FloatArray, config: AugmentConfig, rng: np.random.Genera
     return np.asarray(waveform * np.float32(10 ** (gain_db / 20)), dtype=np.float32)
 
 
-def draw_noise(waveform: FloatArray, rng: np.random.Generator) -> None:
-    """Fill a waveform, in place, with what a microphone hears when nobody speaks.
+def draw_noise(waveform: FloatArray, speech: FloatArray, rng: np.random.Generator) -> None:
+    """Lay into a silent waveform, in place, what a microphone hears when nobody speaks.
 
-    From white to brown noise at -80 to -30 dB of full scale; one in four is digital silence.
+    Half of the time the background of a clip, else noise from white to brown at -80 to -30 dB of
+    full scale; one in five is digital silence. As behind a clip, up to half of the window stays
+    silent.
+
+    Args:
+        waveform: zeros, mono at 16 kHz.
+        speech: a clip with the background, likewise; may be empty.
+        rng: draws the kind, the length and the noise.
     """
-    if rng.random() < 0.25:
-        return
-    noise = _colored_noise(len(waveform), rng)
-    level = 10 ** (rng.uniform(-80.0, -30.0) / 20)
-    waveform[:] = noise * np.float32(level / np.sqrt(np.mean(noise**2) + 1e-12))
+    kind = rng.random()
+    heard = waveform[: max(1, round(len(waveform) * rng.uniform(0.5, 1.0)))]
+    if kind < 0.5:
+        heard[:] = background_noise(speech, len(heard), rng)
+    elif kind < 0.8:
+        noise = _colored_noise(len(heard), rng)
+        level = 10 ** (rng.uniform(-80.0, -30.0) / 20)
+        heard[:] = noise * np.float32(level / np.sqrt(np.mean(noise**2) + 1e-12))
 
 
 def _colored_noise(n_samples: int, rng: np.random.Generator) -> FloatArray:

@@ -113,7 +113,9 @@ class Collator:
         """Write the window's clips into a silent waveform; returns their masks."""
         masks: list[Masks] = []
         if window.silence is not None:
-            draw_noise(waveform, generator("silence", self._seed, epoch, window.silence))
+            rng = generator("silence", self._seed, epoch, window.silence)
+            speech = self._read(self._utterances[int(rng.integers(len(self._utterances)))])
+            draw_noise(waveform, speech, rng)
         for i, start in zip(window.indices, window.starts, strict=True):
             utterance, first = self._utterances[i], start * STEP_SAMPLES
             clip = self._played(utterance, epoch)[: len(waveform) - first]

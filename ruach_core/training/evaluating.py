@@ -41,7 +41,12 @@ class Evaluator:
         self, utterances: Sequence[Utterance], window: Window, *, title: str
     ) -> list[Hypothesis]:
         """Hypotheses of the model as it is now."""
-        recognizer = TorchRecognizer(
+        with self.console.progress(len(utterances), title) as bar:
+            return self.recognizer().decode(utterances, window=window, on_progress=bar.update)
+
+    def recognizer(self) -> TorchRecognizer:
+        """Greedy decoding with the model in memory."""
+        return TorchRecognizer(
             self.model,
             self.prepared.tokenizer,
             self.prepared.tokens,
@@ -49,8 +54,6 @@ class Evaluator:
             window_margin_s=self.config.window.margin_s,
             batch_s=self.config.evaluation.batch_s,
         )
-        with self.console.progress(len(utterances), title) as bar:
-            return recognizer.decode(utterances, window=window, on_progress=bar.update)
 
     def zero_shot_wer(self) -> float:
         """Strict WER of the model as it is, at 30 s, on a few validation clips."""

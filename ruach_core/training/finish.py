@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -91,6 +91,7 @@ def finish(
     # Without a test split the validation split reports, and says so by its name.
     clips = prepared.test or prepared.validation
     with console.stage(f"Measuring the best model on the {clips[0].split} split"):
+        measurer = replace(measurer, hears_silence=measurer.tells_silence())
         report, hypotheses = measurer.report(clips, model=outputs.model.name)
         plugins.after_evaluate(report)
     # What is published names no folder of this machine.
@@ -120,6 +121,7 @@ def finish(
         plan=plan,
         progress=progress,
         report=report,
+        hears_silence=measurer.hears_silence,
         base_report=base_report,
         verdict=verdict,
         rescoring=rescoring,

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,11 @@ from ruach_core.evaluation.ct2_decode import Ct2Recognizer
 from ruach_core.evaluation.device import usable_device
 from ruach_core.evaluation.export_info import Window
 from ruach_core.evaluation.report import build_report
-from ruach_core.evaluation.silence import build_silence_report, write_silent_clips
+from ruach_core.evaluation.silence import (
+    build_silence_report,
+    tells_silence,
+    write_silent_clips,
+)
 from ruach_core.training.clip_losses import ClipLosses
 from ruach_core.training.ctc import save_with_head
 from ruach_core.training.evaluating import Evaluator
@@ -46,6 +51,9 @@ class Decoded:
     runtime_s: float
 
 
+_Decode = Callable[[Sequence[Utterance], Window, str], Decoded]
+
+
 @dataclass(frozen=True, slots=True)
 class Measurer:
     """Decodes with the evaluator's model as it is now, and reports.
@@ -55,12 +63,14 @@ class Measurer:
         plugins: bring the exporter.
         base_dir: the folder that the model began from, for its tokenizer.
         work: where temporary files go.
+        hears_silence: whether the model was found to tell silence from speech.
     """
 
     evaluator: Evaluator
     plugins: Plugins
     base_dir: Path
     work: Path
+    hears_silence: bool = False
 
     def epoch_figures(self, loop: Loop) -> dict[str, float]:
         """Loss, WER and CER on the validation split, strict, and the seconds that they took."""
@@ -116,6 +126,24 @@ class Measurer:
             evaluator.strict_rate(validation, hypotheses, "character"),
         )
 
+    def tells_silence(self) -> bool:
+        """Whether the model, as it is now, holds no validation clip for silence."""
+        evaluator = self.evaluator
+        if not self.can_search:
+            return False
+        validation = evaluator.prepared.validation
+        with (
+            self.recognizer(1, is_quick=True) as recognizer,
+            evaluator.console.progress(len(validation), "silence") as bar,
+        ):
+            lists = recognizer.decode_nbest(
+                validation,
+                window=evaluator.window,
+                batch_s=evaluator.config.evaluation.batch_s,
+                on_progress=bar.update,
+            )
+        return tells_silence([candidates[0].no_speech_prob for candidates in lists])
+
     def decode(
         self,
         utterances: Sequence[Utterance],
@@ -126,44 +154,27 @@ class Measurer:
     ) -> Decoded:
         """Decode with the beam that `evaluation.beam_size` asks for, or quickly.
 
-        The model is converted to float16 in a temporary folder; on a CPU CTranslate2 computes in
-        float32. A model on a GPU that CTranslate2 can't use is decoded greedily in torch: on the
-        CPU a large one would take hours.
-
         Args:
             utterances: clips of at most 30 s.
             window: `trim` or `full`.
             title: of the progress bar.
             is_quick: greedy, and on a CPU in int8.
         """
-        evaluator = self.evaluator
-        beam_size = 1 if is_quick else evaluator.config.evaluation.beam_size
-        if not self.can_search:
-            began = time.perf_counter()
-            hypotheses = evaluator.decode(utterances, window, title=title)
-            return Decoded(hypotheses, 1, time.perf_counter() - began)
-        is_quick_here = is_quick and usable_device("auto") != "cuda"
-        compute_type = QUICK_COMPUTE_TYPE if is_quick_here else "default"
-        with self.recognizer(beam_size, compute_type) as recognizer:
-            began = time.perf_counter()
-            with evaluator.console.progress(len(utterances), title) as bar:
-                hypotheses = recognizer.decode_utterances(
-                    utterances,
-                    window=window,
-                    batch_s=evaluator.config.evaluation.batch_s,
-                    on_progress=bar.update,
-                )
-        return Decoded(hypotheses, beam_size, time.perf_counter() - began)
+        with self._decoder(is_quick=is_quick) as decode:
+            return decode(utterances, window, title)
 
     def report(
         self, utterances: Sequence[Utterance], *, model: str
     ) -> tuple[EvalReport, list[Hypothesis]]:
         """Decode in the window that the policy trains for, and report, silence too."""
         evaluator = self.evaluator
-        decoded = self.decode(utterances, evaluator.window, title=f"decode {utterances[0].split}")
-        with tempfile.TemporaryDirectory(dir=self.work, suffix=".tmp") as temporary:
+        with (
+            tempfile.TemporaryDirectory(dir=self.work, suffix=".tmp") as temporary,
+            self._decoder() as decode,
+        ):
             silent = write_silent_clips(utterances, Path(temporary))
-            written = self.decode(silent, evaluator.window, title="decode silence").hypotheses
+            decoded = decode(utterances, evaluator.window, f"decode {utterances[0].split}")
+            written = decode(silent, evaluator.window, "decode silence").hypotheses
         report = build_report(
             utterances,
             decoded.hypotheses,
@@ -178,14 +189,50 @@ class Measurer:
         )
         return report, decoded.hypotheses
 
+    @contextmanager
+    def _decoder(self, *, is_quick: bool = False) -> Iterator[_Decode]:
+        """What decodes with the model as it is now: converted once, for any number of lists.
+
+        A model on a GPU that CTranslate2 can't use is decoded greedily in torch: on the CPU a large
+        one would take hours.
+        """
+        evaluator = self.evaluator
+        beam_size = evaluator.config.evaluation.beam_size
+        if is_quick or not self.can_search:
+            beam_size = 1
+
+        def timed(
+            search: Callable[..., list[Hypothesis]],
+            utterances: Sequence[Utterance],
+            window: Window,
+            title: str,
+        ) -> Decoded:
+            began = time.perf_counter()
+            with evaluator.console.progress(len(utterances), title) as bar:
+                hypotheses = search(utterances, window=window, on_progress=bar.update)
+            return Decoded(hypotheses, beam_size, time.perf_counter() - began)
+
+        if not self.can_search:
+            yield partial(timed, evaluator.recognizer().decode)
+            return
+        with self.recognizer(beam_size, is_quick=is_quick) as recognizer:
+            batch_s = evaluator.config.evaluation.batch_s
+            yield partial(timed, partial(recognizer.decode_utterances, batch_s=batch_s))
+
     @property
     def can_search(self) -> bool:
         """Whether a beam search is affordable: CTranslate2 runs where the model does."""
         return self.evaluator.model.device.type != "cuda" or usable_device("auto") != "cpu"
 
     @contextmanager
-    def recognizer(self, beam_size: int, compute_type: str = "default") -> Iterator[Ct2Recognizer]:
-        """The model as it is now, in CTranslate2, for as long as the context lasts."""
+    def recognizer(self, beam_size: int, *, is_quick: bool = False) -> Iterator[Ct2Recognizer]:
+        """The model as it is now, in CTranslate2, for as long as the context lasts.
+
+        It is converted to float16 in a temporary folder; a CPU computes in float32, or in int8
+        where it `is_quick`.
+        """
+        is_int8 = is_quick and usable_device("auto") != "cuda"
+        compute_type = QUICK_COMPUTE_TYPE if is_int8 else "default"
         with tempfile.TemporaryDirectory(dir=self.work, suffix=".tmp") as temporary:
             yield self._convert(Path(temporary), compute_type, beam_size)
 
@@ -201,6 +248,7 @@ class Measurer:
             language=evaluator.prepared.tokens.whisper_language,
             max_new_tokens=evaluator.prepared.max_new_tokens,
             window_margin_s=evaluator.config.window.margin_s,
+            hears_silence=self.hears_silence,
             compute_type=compute_type,
             beam_size=beam_size,
             device=usable_device("auto"),

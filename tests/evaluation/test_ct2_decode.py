@@ -32,6 +32,7 @@ def test_export_info_without_run_json_is_stock_whisper(tmp_path: Path) -> None:
          ExportInfo("am", None, 0.0, 444, "trim")),
         ({"lang": "am", "window": "full", "window_margin_s": 0.3},
          ExportInfo("am", None, 0.3, 444, "full")),
+        ({"hears_silence": True}, ExportInfo(hears_silence=True)),
         ({}, ExportInfo()),
     ],
 )  # fmt: skip

@@ -12,6 +12,7 @@ from ruach_core.evaluation.silence import (
     build_silence_report,
     is_silence,
     silence_line,
+    tells_silence,
     write_silent_clips,
 )
 from ruach_core.types import SAMPLING_RATE, Hypothesis, Purpose, SilenceReport, Utterance
@@ -125,6 +126,22 @@ def test_silence_is_likely_and_the_text_unsure(heard: tuple[float, float, int], 
     assert is_silence(*heard) is said
 
 
+def test_a_model_that_tells_silence_is_not_asked_how_sure_it_is() -> None:
+    assert is_silence(0.9, -0.1, 9, hears_silence=True)
+    assert not is_silence(0.5, -90.0, 9, hears_silence=True)
+
+
+@pytest.mark.parametrize(
+    ("no_speech_probs", "said"),
+    [([0.0, 0.1, 0.0, 0.0, 0.29], True), ([0.0, 0.1, 0.0, 0.0, 0.31], False), ([0.0] * 4, False),
+     ([], False)],
+)  # fmt: skip
+def test_silence_is_told_where_no_speech_comes_near_it(
+    no_speech_probs: list[float], said: bool
+) -> None:
+    assert tells_silence(no_speech_probs) is said
+
+
 @pytest.mark.slow
 def test_both_decoders_write_nothing_for_noise(
     whisper_base_export: Path, spoken: list[tuple[str, Path]], tmp_path: Path
@@ -151,3 +168,28 @@ def test_both_decoders_write_nothing_for_noise(
     assert texts[0] == ""
     assert len(texts[1].split()) > 2
     assert [hypothesis.text for hypothesis in by_torch.decode(clips, window="trim")] == texts
+
+
+@pytest.mark.slow
+def test_a_model_that_hears_silence_writes_nothing_there_however_sure(
+    whisper_base_export: Path, spoken: list[tuple[str, Path]], tmp_path: Path
+) -> None:
+    from ruach_core.evaluation.ct2_decode import Ct2Recognizer
+
+    soundfile.write(tmp_path / "zeros.wav", np.zeros(5 * SAMPLING_RATE), SAMPLING_RATE)
+    clips = [
+        Utterance(path.name, path, "", "test", duration_s=soundfile.info(path).duration)
+        for path in (tmp_path / "zeros.wav", spoken[0][1])
+    ]
+    texts = {}
+    for hears_silence in (False, True):
+        recognizer = Ct2Recognizer(
+            whisper_base_export, language="en", compute_type="float32", hears_silence=hears_silence
+        )
+        (zeros,), (speech,) = recognizer.decode_nbest(clips, window="full")
+        assert zeros.no_speech_prob > 0.6
+        assert speech.no_speech_prob < 0.3
+        texts[hears_silence] = (zeros.text, speech.text)
+    # Whisper's best-known invention, of which it is sure.
+    assert texts[False][0] == "you"
+    assert texts[True] == ("", texts[False][1])

@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 
 from ruach_core.config import AugmentConfig
-from ruach_core.training.augment import Masks, add_noise, change_speed, choose_speed, draw_masks
+from ruach_core.training.augment import (
+    Masks,
+    add_noise,
+    change_speed,
+    choose_speed,
+    draw_masks,
+    draw_noise,
+)
 from ruach_core.training.randomness import generator
 from ruach_core.types import SAMPLING_RATE, Utterance
 
@@ -90,6 +97,34 @@ def test_silence_stays_silence_under_noise():
     config = AugmentConfig(gain_db=6.0, noise_share=1.0)
     quiet = add_noise(np.zeros(1_000, dtype=np.float32), config, generator("t", 0))
     assert not quiet.any()
+
+
+def test_windows_without_speech_have_a_clips_background_or_noise_or_nothing_and_then_silence():
+    # As no other noise is: all of it between 3 and 5 kHz, and 20 dB below full scale.
+    spectrum = np.zeros(SAMPLING_RATE + 1, dtype=np.complex128)
+    spectrum[6_000:10_000] = np.exp(6.283j * np.random.default_rng(0).random(4_000))
+    speech = np.fft.irfft(spectrum)
+    speech = (speech / speech.std() * 0.1).astype(np.float32)
+    kinds, lengths = [], []
+    for n in range(400):
+        waveform = np.zeros(8_000, dtype=np.float32)
+        draw_noise(waveform, speech, generator("t", n))
+        if not waveform.any():
+            kinds.append("nothing")
+            continue
+        lengths.append(np.flatnonzero(waveform)[-1] + 1)
+        heard = waveform[: lengths[-1]]
+        power = np.abs(np.fft.rfft(heard)) ** 2
+        hertz = np.fft.rfftfreq(len(heard), 1 / SAMPLING_RATE)
+        is_background = power[(hertz > 2_900) & (hertz < 5_100)].sum() > 0.9 * power.sum()
+        level = np.sqrt(np.mean(heard**2))
+        assert 0.07 < level < 0.13 if is_background else level < 10 ** (-30 / 20) * 1.01
+        kinds.append("background" if is_background else "noise")
+    shares = {kind: kinds.count(kind) / len(kinds) for kind in ("background", "noise", "nothing")}
+    wanted = {"background": 0.5, "noise": 0.3, "nothing": 0.2}
+    assert shares == pytest.approx(wanted, abs=0.08)
+    assert 4_000 <= min(lengths) < 4_200
+    assert 7_800 < max(lengths) <= 8_000
 
 
 def clip(n: int, duration_s: float = 3.0) -> Utterance:

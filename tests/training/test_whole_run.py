@@ -77,6 +77,8 @@ def test_run_json_tells_programs_what_they_need(whole_run):
     assert record["test"]["n_utterances"] == 3
     assert record["test"]["split"] == "test"
     assert record["test"]["silence"]["n_clips"] == 2
+    # One validation clip can't show that the model tells silence from speech.
+    assert record["hears_silence"] is False
     assert record["zero_shot"]["silence"] is None
     assert record["zero_shot"]["window"] == "full"
     assert record["test"]["beam_size"] == record["zero_shot"]["beam_size"] == 5
