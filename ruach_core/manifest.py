@@ -234,6 +234,26 @@ def _describe(problem: Any) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class BundledSample:
+    """The clips that an installed pack brings, to try things out.
+
+    Attributes:
+        folder: a dataset as `--data` takes one.
+        distribution: of the pack.
+        facts: what the manifest says of them.
+    """
+
+    folder: Path
+    distribution: str
+    facts: PackSampleSet
+
+    @property
+    def kind(self) -> str:
+        """How its clips were made."""
+        return "synthetic speech" if self.facts.synthetic else "real speech"
+
+
+@dataclass(frozen=True, slots=True)
 class NormalizationExample:
     """One row of a pack's `samples.tsv`: what an input must become.
 

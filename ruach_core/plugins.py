@@ -36,7 +36,7 @@ from ruach_core.blame import (
     split_source,
 )
 from ruach_core.errors import DataError, PackError, UserError
-from ruach_core.manifest import PackManifest, load_manifest
+from ruach_core.manifest import BundledSample, PackManifest, load_manifest
 from ruach_core.packs import PackRecord, core_version, find_pack, find_packs
 from ruach_core.plugin_registry import (
     PluginRecord,
@@ -238,6 +238,14 @@ class Plugins:
     def after_evaluate(self, report: EvalReport) -> None:
         """Tell every plugin the result of an evaluation."""
         self._notify("ruach_after_evaluate", report=report)
+
+    @property
+    def sample(self) -> BundledSample | None:
+        """The clips that the language's pack brings, if it brings any."""
+        facts = self.manifest.sample if self.manifest else None
+        if facts is None or self.pack is None or self.pack.directory is None:
+            return None
+        return BundledSample(self.pack.directory / facts.path, self.pack.distribution, facts)
 
     @property
     def _code(self) -> str:

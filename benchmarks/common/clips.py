@@ -93,12 +93,10 @@ def find_source(data: Path | None, lang: str | None) -> Source:
 
 
 def _find_sample(lang: str) -> Source | None:
-    plugins = Plugins.load(lang)
-    pack, sample = plugins.pack, plugins.manifest.sample if plugins.manifest else None
-    if pack is None or pack.directory is None or sample is None:
+    sample = Plugins.load(lang).sample
+    if sample is None:
         return None
-    kind = "synthetic speech" if sample.synthetic else "real speech"
-    return Source(pack.directory / sample.path, lang, f"{pack.distribution}'s sample, {kind}")
+    return Source(sample.folder, lang, f"{sample.distribution}'s sample, {sample.kind}")
 
 
 def read_clips(source: Source, n: int, *, split: Split = "test", below_s: float = 30.0) -> Clips:

@@ -110,9 +110,8 @@ def _choose_sources(data: tuple[str, ...], plugins: Plugins, *, is_sample: bool)
 
     if data:
         return DataSources.parse(data)
-    manifest, pack = plugins.manifest, plugins.pack
-    if is_sample and manifest and manifest.sample and pack and pack.directory:
-        return DataSources.of(pack.directory / manifest.sample.path)
+    if is_sample and plugins.sample:
+        return DataSources.of(plugins.sample.folder)
     if not DEFAULT_DATA.exists():
         raise UserError(f"{DEFAULT_DATA}: no such folder; give the data of the run with --data")
     return DataSources.of(DEFAULT_DATA)

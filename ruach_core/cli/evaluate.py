@@ -245,15 +245,15 @@ def _find_sources(data: tuple[str, ...], plugins: Plugins) -> DataSources:
         return sources
     if DEFAULT_DATA.exists():
         return DataSources.of(DEFAULT_DATA)
-    manifest, pack = plugins.manifest, plugins.pack
-    if manifest is None or manifest.sample is None or pack is None or pack.directory is None:
+    sample = plugins.sample
+    if sample is None:
         raise UserError(f"{DEFAULT_DATA}: no such dataset; give its folder with --data DIR")
-    kind = "synthetic" if manifest.sample.synthetic else "recorded"
     click.echo(
-        f"no {DEFAULT_DATA} here: measuring on the bundled {kind} sample of {pack.distribution}",
+        f"no {DEFAULT_DATA} here: measuring on the sample bundled with {sample.distribution} "
+        f"({sample.kind})",
         err=True,
     )
-    return DataSources.of(pack.directory / manifest.sample.path)
+    return DataSources.of(sample.folder)
 
 
 @contextmanager

@@ -107,14 +107,14 @@ def finish(
     rescoring = fit_rescoring(measurer, clips, report, hypotheses)
     for line in rescoring.lines() if rescoring else ():
         console.line(line)
-    sample = plugins.manifest.sample if plugins.manifest else None
+    sample = plugins.sample
     record = RunRecord(
         config=config,
         pack=plugins.pack,
         base_model=base_name,
         is_sample=source.is_sample,
-        sample_note=sample.description if sample else "",
-        data_license=sample.license
+        sample_note=sample.facts.description if sample else "",
+        data_license=sample.facts.license
         if sample and source.is_sample
         else config.dataset.license or prepared.corpus.license,
         prepared=prepared,

@@ -142,19 +142,17 @@ def choose_data(config: RunConfig, plugins: Plugins) -> ChosenData:
     """
     if config.data != DataSources.of(DEFAULT_DATA) or DEFAULT_DATA.exists():
         return ChosenData(config.data, False, f"Data: {config.data}")
-    manifest, pack = plugins.manifest, plugins.pack
-    sample = manifest.sample if manifest else None
-    if manifest is None or pack is None or pack.directory is None or sample is None:
+    sample = plugins.sample
+    if sample is None:
         raise DataError(
             f"{DEFAULT_DATA}: no dataset is in place, and the language pack brings no sample; give "
             "--data DIR with train/metadata.csv (file_name,transcription) and its audio"
         )
-    kind = "synthetic speech" if sample.synthetic else "real speech"
     note = (
-        f"No dataset in {DEFAULT_DATA}: training on the SAMPLE bundled with {pack.distribution} "
-        f"({kind}), to try things out; the model will not understand real speech"
+        f"No dataset in {DEFAULT_DATA}: training on the SAMPLE bundled with {sample.distribution} "
+        f"({sample.kind}), to try things out; the model will not understand real speech"
     )
-    return ChosenData(DataSources.of(pack.directory / sample.path), True, note)
+    return ChosenData(DataSources.of(sample.folder), True, note)
 
 
 def prepare(

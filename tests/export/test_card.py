@@ -73,7 +73,7 @@ def record(tmp_path_factory: pytest.TempPathFactory) -> RunRecord:
         config=config, pack=plugins.pack, base_model="whisper-base",
         is_sample=False, sample_note="nine clips of tones", data_license="CC0-1.0",
         prepared=prepared, plan=plan, progress=progress, report=report, base_report=None,
-        verdict="",
+        verdict="", hears_silence=False,
     )  # fmt: skip
 
 
@@ -139,6 +139,13 @@ def test_only_a_sample_is_called_a_demonstration(record):
     sample = model_card(replace(record, is_sample=True), PARITY)
     assert "demonstration" in sample
     assert "nine clips of tones" in sample
+
+
+def test_card_tells_other_software_how_to_write_nothing_on_silence(record):
+    assert "log_prob_threshold" not in model_card(record, PARITY)
+    hearing = replace(record, hears_silence=True)
+    assert "log_prob_threshold=None" in model_card(hearing, PARITY)
+    assert json.loads(run_json(hearing, PARITY))["hears_silence"] is True
 
 
 def test_a_borrowed_token_is_told(record):
