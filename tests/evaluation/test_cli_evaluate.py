@@ -201,7 +201,7 @@ def test_evaluate_measures_on_the_sample_where_there_is_no_dataset(
     monkeypatch.chdir(tmp_path)
     assert _evaluate(export, "--json", "--max-new-tokens", 5) == 0
     captured = capsys.readouterr()
-    assert "bundled synthetic sample of ruach-lang-qaa" in captured.err
+    assert "sample bundled with ruach-lang-qaa (synthetic speech)" in captured.err
     assert json.loads(captured.out)["split"] == "test"
 
 
