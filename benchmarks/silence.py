@@ -18,6 +18,7 @@ from functools import partial
 from pathlib import Path
 
 from common.clips import find_source, read_clips
+from common.stock import decode_stock
 from faster_whisper import WhisperModel
 
 from ruach_core.evaluation.ct2_decode import Ct2Recognizer
@@ -26,20 +27,6 @@ from ruach_core.evaluation.silence import write_silent_clips
 from ruach_core.types import Utterance
 
 COMPUTE_TYPE, BEAM_SIZE = "int8", 5
-
-
-def decode_stock(
-    model: WhisperModel, language: str, log_prob_threshold: float | None, clips: Sequence[Utterance]
-) -> list[str]:
-    texts = []
-    for clip in clips:
-        segments, _ = model.transcribe(
-            str(clip.audio), language=language, beam_size=BEAM_SIZE, without_timestamps=True,
-            condition_on_previous_text=False, temperature=0.0,
-            log_prob_threshold=log_prob_threshold,
-        )  # fmt: skip
-        texts.append(" ".join(segment.text.strip() for segment in segments))
-    return texts
 
 
 def main() -> None:
@@ -62,9 +49,10 @@ def main() -> None:
     def decode_ours(some: Sequence[Utterance]) -> list[str]:
         return [hypothesis.text for hypothesis in ours.decode_utterances(some, window="full")]
 
+    stock = partial(decode_stock, model, language=language, beam_size=BEAM_SIZE)
     decoders = {
-        "faster-whisper": partial(decode_stock, model, language, -1.0),
-        "faster-whisper, log_prob_threshold=None": partial(decode_stock, model, language, None),
+        "faster-whisper": stock,
+        "faster-whisper, log_prob_threshold=None": partial(stock, log_prob_threshold=None),
         "Ruach": decode_ours,
     }
     rows = []

@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 import jiwer
+from common.stock import decode_stock
 from faster_whisper import WhisperModel
 
 from ruach_core.config import DataConfig
@@ -22,21 +23,6 @@ from ruach_core.data.read import read_corpus
 from ruach_core.evaluation.ct2_decode import Ct2Recognizer
 from ruach_core.evaluation.export_info import ExportInfo
 from ruach_core.plugins import Plugins
-from ruach_core.types import Utterance
-
-
-def decode_stock(
-    model_dir: Path, clips: list[Utterance], language: str, compute: str, beam_size: int
-) -> list[str]:
-    model = WhisperModel(str(model_dir), device="cpu", compute_type=compute)
-    texts = []
-    for clip in clips:
-        segments, _ = model.transcribe(
-            str(clip.audio), language=language, beam_size=beam_size, without_timestamps=True,
-            condition_on_previous_text=False, temperature=0.0,
-        )  # fmt: skip
-        texts.append(" ".join(segment.text.strip() for segment in segments))
-    return texts
 
 
 def main() -> None:
@@ -66,9 +52,10 @@ def main() -> None:
     for name in ("stock", "ruach"):
         began = time.perf_counter()
         if name == "stock":
-            texts = decode_stock(
-                arguments.model, clips, language, arguments.compute_type, arguments.beam_size
+            model = WhisperModel(
+                str(arguments.model), device="cpu", compute_type=arguments.compute_type
             )
+            texts = decode_stock(model, clips, language=language, beam_size=arguments.beam_size)
         else:
             texts = [h.text for h in recognizer.decode_utterances(clips, window="trim")]
         results[f"{name}_clips_per_second"] = len(clips) / (time.perf_counter() - began)

@@ -141,10 +141,12 @@ def test_nothing_is_written_where_nobody_speaks(tone):
     # Of each: that nobody speaks, where decoders ask for it, and no text.
     assert inputs.tolist() == [[START, LANGUAGE, TRANSCRIBE, NO_TIMESTAMPS]] * 8
     assert targets.tolist() == [[50362, IGNORED, IGNORED, END]] * 8
-    collator = Collator([tone(0, 0.5), tone(1, 0.8)], [[1], [2]], TOKENS, n_mels=80)
+    hum = np.sin(np.arange(8_000, dtype=np.float32)) * np.float32(0.001)
+    collator = Collator([tone(0, 0.5)], [[1]], TOKENS, n_mels=80, read=lambda _: hum)
     tensors = collator(MicroBatch(tuple(windows), 32_000), 0)
     levels = tensors.waveforms.square().mean(1).sqrt()
     assert collator.n_target_tokens(windows) == int((tensors.target_ids != IGNORED).sum())
+    assert float(levels.max()) <= 10 ** (-30 / 20) * 1.01
     assert len(set(levels.tolist())) > 4
     assert torch_equal(collator(MicroBatch((windows[3],), 32_000), 0), tensors, 3)
 
